@@ -1,0 +1,63 @@
+/**
+ * What happens to leases, told on `node:diagnostics_channel`: one channel for each event, named
+ * `dlock:` and the event. Nothing is computed while nobody listens.
+ */
+import { channel } from 'node:diagnostics_channel';
+
+/** What each event carries. Times are in milliseconds. */
+export interface DlockEvents {
+  /** A lease was granted, `duration` after it was asked for. */
+  granted: LeaseEvent & { ttl: number; duration: number };
+  /** Somebody else holds the lock, for `retryAfter` more if not renewed. */
+  refused: LeaseEvent & { retryAfter: number | undefined; duration: number };
+  /** The store confirmed that the lease lives for another `ttl`. */
+  renewed: LeaseEvent & { ttl: number; duration: number };
+  /** The lease ended without a release; `error` is a `LeaseLostError`. */
+  lost: LeaseEvent & { error: Error };
+  /** The lease was given back, to lapse in `after` (0: at once), `duration` after that was asked. */
+  released: LeaseEvent & { after: number; duration: number };
+  /** The store did not answer a request; `error` is a `StoreError`. */
+  'store-error': LeaseEvent & { operation: string; error: Error };
+}
+
+/** What all events carry: the lock, and its holder or who wants to be. */
+export interface LeaseEvent {
+  name: string;
+  /** The first 8 characters of the token: enough to tell holders apart, useless to a thief. */
+  token: string;
+  fence: number | undefined;
+}
+
+type EventName = keyof DlockEvents;
+
+const channels = {
+  granted: channel('dlock:granted'),
+  refused: channel('dlock:refused'),
+  renewed: channel('dlock:renewed'),
+  lost: channel('dlock:lost'),
+  released: channel('dlock:released'),
+  'store-error': channel('dlock:store-error'),
+} satisfies Record<EventName, unknown>;
+
+/** Whose event it is. */
+interface Subject {
+  readonly name: string;
+  readonly token: string;
+  readonly fence?: number | undefined;
+}
+
+/** Tells those who listen to `event`, if any. */
+export function tell<E extends EventName>(
+  event: E,
+  { name, token, fence }: Subject,
+  details: () => Omit<DlockEvents[E], keyof LeaseEvent>,
+): void {
+  const listeners = channels[event];
+  if (!listeners.hasSubscribers) return;
+  listeners.publish({ name, token: token.slice(0, 8), fence, ...details() });
+}
+
+/** Tells the operator of what no caller was told: see `process.emitWarning`. */
+export function warn(message: string, code: string): void {
+  process.emitWarning(message, { type: 'DlockWarning', code });
+}

@@ -1,0 +1,180 @@
+/**
+ * The life of one lease: until when it is valid, its renewal, and how its loss is told. It knows
+ * nothing of the handle that the caller holds, so that a forgotten handle can be collected.
+ */
+import { askToExtend, type Claim } from './ask.js';
+import { Alarm, clock, earliest, later, type Moment, now, until } from './clock.js';
+import { LeaseLostError, lockNamed } from './errors.js';
+import { tell, warn } from './events.js';
+
+/**
+ * When a lease stops being valid: its ttl after the request left, less a margin of 1 % and 2 ms for
+ * clocks that do not run alike. The store starts to count later, so it cannot let go earlier. The
+ * margin is that of the Redlock algorithm (redis.io, "Distributed Locks with Redis").
+ */
+export function deadlineOf(start: Moment, ttl: number): Moment {
+  return later(start, ttl - ttl * 0.01 - 2);
+}
+
+export class KeepAlive {
+  static readonly #forgotten = new FinalizationRegistry<KeepAlive>((life) => life.#forsake());
+
+  readonly #claim: Claim;
+  readonly #alarm = new Alarm(() => this.#tick());
+  #state: 'held' | 'stopped' | 'lost' = 'held';
+  #ttl: number;
+  #deadline: Moment;
+  /** When the next renewal is due, by the monotonic clock; infinite without renewal. */
+  #renewAt: number;
+  /** The extension in flight; there is never more than one. */
+  #extending: Promise<void> | undefined;
+  /** Why the last extension failed, for the error that tells of the loss. */
+  #trouble: unknown;
+  #loss: LeaseLostError | undefined;
+  /** Made when somebody asks for the signal. */
+  #controller: AbortController | undefined;
+  /** The caller's handle, until the first renewal: most leases end sooner, and watching is not free. */
+  #handle: WeakKey | undefined;
+
+  constructor(claim: Claim, start: Moment, renew: boolean, handle: WeakKey) {
+    this.#claim = claim;
+    this.#ttl = claim.ttl;
+    this.#deadline = deadlineOf(start, claim.ttl);
+    this.#renewAt = renew ? renewalAfter(start, claim.ttl) : Number.POSITIVE_INFINITY;
+    this.#handle = handle;
+    this.#rest();
+  }
+
+  /** Milliseconds of validity left, by the clock; 0 once lost or stopped. Looking is noticing. */
+  get remaining(): number {
+    if (this.#state !== 'held') return 0;
+    const remaining = until(this.#deadline);
+    if (remaining > 0) return remaining;
+    this.lose('its time ran out', this.#trouble);
+    return 0;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.remaining === 0 && this.#loss) this.#controller.abort(this.#loss);
+    return this.#controller.signal;
+  }
+
+  /** Whether anybody asked for the signal, and so was told of a loss. */
+  get observed(): boolean {
+    return this.#controller !== undefined;
+  }
+
+  assertHeld(): void {
+    if (this.remaining > 0) return;
+    throw this.#loss ?? this.#lost('it was released');
+  }
+
+  /** Extends the lease to a whole ttl from now, after any extension that is under way. */
+  async extend(ttl = this.#ttl, timeout?: number): Promise<void> {
+    while (this.#extending) await this.#extending.catch(() => {});
+    this.assertHeld();
+    this.#extending = this.#extend(ttl, timeout).finally(() => {
+      this.#extending = undefined;
+      this.#rest();
+    });
+    return this.#extending;
+  }
+
+  /** Resolves when the extension in flight, if any, has come to its end. */
+  async settled(): Promise<void> {
+    await this.#extending?.catch(() => {});
+  }
+
+  /** Ends renewal and the deadline, silently; false if the lease was lost before. */
+  stop(): boolean {
+    if (this.remaining === 0) return false;
+    this.#end('stopped');
+    return true;
+  }
+
+  /** Ends the lease as lost, finally, and tells so. */
+  lose(reason: string, cause?: unknown): void {
+    if (this.#state === 'lost') return;
+    this.#end('lost');
+    const error = this.#lost(reason, cause);
+    this.#loss = error;
+    tell('lost', this.#claim, () => ({ error }));
+    this.#controller?.abort(error);
+  }
+
+  async #extend(ttl: number, timeout?: number): Promise<void> {
+    const start = now();
+    const deadline = deadlineOf(start, ttl);
+    // Until the answer comes, a shorter life may already be true, and a longer one not yet.
+    this.#deadline = earliest(this.#deadline, deadline);
+    this.#ttl = ttl;
+    const renews = this.#renewAt < Number.POSITIVE_INFINITY;
+    if (renews) this.#renewAt = start.monotonic + ttl / 12;
+    this.#rest();
+    try {
+      const ours = await askToExtend(this.#claim, ttl, timeout);
+      if (!ours && this.#state === 'held') this.lose('the store says that it is not ours any more');
+    } catch (error) {
+      this.#trouble = error;
+      throw error;
+    }
+    this.assertHeld();
+    this.#trouble = undefined;
+    this.#deadline = deadline;
+    if (renews) this.#renewAt = renewalAfter(start, ttl);
+    const duration = clock.monotonic() - start.monotonic;
+    tell('renewed', this.#claim, () => ({ ttl, duration }));
+  }
+
+  #tick(): void {
+    if (this.remaining === 0) return;
+    if (!this.#extending && this.#renewAt <= clock.monotonic()) this.#renew();
+    this.#rest();
+  }
+
+  /** An unknown outcome is retried soon, until the deadline; a loss has been told already. */
+  #renew(): void {
+    if (this.#handle) {
+      KeepAlive.#forgotten.register(this.#handle, this, this);
+      this.#handle = undefined;
+    }
+    this.extend(undefined, Math.min(this.#claim.timeout, Math.ceil(this.#ttl / 3))).catch(() => {});
+  }
+
+  /** Sets the alarm for what comes next: the deadline, or a renewal unless one is in flight. */
+  #rest(): void {
+    if (this.#state !== 'held') return;
+    const renewal = this.#extending ? Number.POSITIVE_INFINITY : this.#renewAt - clock.monotonic();
+    this.#alarm.set(Math.max(1, Math.min(until(this.#deadline), renewal)));
+  }
+
+  #end(state: 'stopped' | 'lost'): void {
+    this.#state = state;
+    this.#alarm.cancel();
+    if (!this.#handle) KeepAlive.#forgotten.unregister(this);
+    this.#handle = undefined;
+  }
+
+  /** Nobody can release the lease any more: it lapses, and its signal still tells when. */
+  #forsake(): void {
+    this.#renewAt = Number.POSITIVE_INFINITY;
+    warn(
+      `The lease on ${lockNamed(this.#claim.name)} was forgotten: garbage-collected, but never released. It is not renewed any more.`,
+      'DLOCK_LEASE_FORGOTTEN',
+    );
+  }
+
+  #lost(reason: string, cause?: unknown): LeaseLostError {
+    const options = cause === undefined ? undefined : { cause };
+    return new LeaseLostError(
+      `The lease on ${lockNamed(this.#claim.name)} is lost: ${reason}`,
+      options,
+    );
+  }
+}
+
+/** A third of the ttl after `start`, or a little earlier: leases taken together renew apart. */
+function renewalAfter(start: Moment, ttl: number): number {
+  return start.monotonic + (ttl / 3) * (0.85 + Math.random() * 0.15);
+}

@@ -1,0 +1,162 @@
+/** A lease: what the caller holds while a lock is his. */
+import { askToExtend, askToRelease, type Claim } from './ask.js';
+import { clock, type Moment } from './clock.js';
+import { lockNamed } from './errors.js';
+import { tell, warn } from './events.js';
+import { KeepAlive } from './keepalive.js';
+import { checkLife, checkTtl, type Terms } from './options.js';
+import { undo } from './undo.js';
+
+/**
+ * A lock that is ours for a limited time, and kept ours by renewal until released. `await using`
+ * releases it when its block is left, however that happens.
+ */
+export interface Lease extends AsyncDisposable {
+  /** The name of the lock. */
+  readonly name: string;
+  /** 128 random bits that name this holder to the store. Who knows them can release the lease. */
+  readonly token: string;
+  /**
+   * Strictly grows from one holder of the lock to the next; undefined where the store cannot promise
+   * that. Let whatever the lease protects refuse a fence smaller than the last it saw: that, and
+   * nothing else, keeps out a holder that was stopped and wakes up late (Kleppmann, "How to do
+   * distributed locking").
+   */
+  readonly fence: number | undefined;
+  /**
+   * Aborts, with a `LeaseLostError` as its reason, no later than the lease stops being valid. A
+   * release does not abort it.
+   */
+  readonly signal: AbortSignal;
+  /** By the clock, without asking the store: true only while nobody else can hold the lock. */
+  readonly held: boolean;
+  /** Milliseconds of validity left; 0 once lost or released. */
+  readonly remaining: number;
+  /** Throws a `LeaseLostError` unless `held`. */
+  assertHeld(): void;
+  /**
+   * Makes the lease live for a whole ttl from now, and sets the ttl of the renewals to come.
+   *
+   * @param ttl in milliseconds; default: that of the last extension, or of the lease.
+   * @throws {@link LeaseLostError} if it is no longer ours.
+   * @throws {@link StoreError} if the outcome is unknown: the old deadline holds, or the new one if
+   * that is earlier.
+   */
+  extend(ttl?: number): Promise<void>;
+  /**
+   * Gives the lock back. A second call answers what the first did, without a request.
+   *
+   * @param options `after`: let the lock lapse in that many milliseconds instead of now.
+   * @returns true: it was still ours. False: the lease was lost before.
+   * @throws {@link StoreError} if the outcome is unknown. The lock is then free after its ttl at
+   * the latest.
+   */
+  release(options?: { after?: number }): Promise<boolean>;
+}
+
+/** The lease of a claim that the store granted. */
+export class HeldLease implements Lease {
+  readonly #claim: Claim;
+  readonly #life: KeepAlive;
+  /** Until when the lock stays taken even if released, by the monotonic clock: the one that cannot be set. */
+  readonly #minHoldEnd: number;
+  #release: Promise<boolean> | undefined;
+
+  constructor(claim: Claim, start: Moment, { renew, minHold }: Terms) {
+    this.#claim = claim;
+    this.#minHoldEnd = start.monotonic + minHold;
+    this.#life = new KeepAlive(claim, start, renew, this);
+  }
+
+  get name(): string {
+    return this.#claim.name;
+  }
+
+  get token(): string {
+    return this.#claim.token;
+  }
+
+  get fence(): number | undefined {
+    return this.#claim.fence;
+  }
+
+  get signal(): AbortSignal {
+    return this.#life.signal;
+  }
+
+  get held(): boolean {
+    return this.#life.remaining > 0;
+  }
+
+  get remaining(): number {
+    return this.#life.remaining;
+  }
+
+  assertHeld(): void {
+    this.#life.assertHeld();
+  }
+
+  async extend(ttl?: number): Promise<void> {
+    if (ttl !== undefined) checkTtl(this.#claim.store, this.name, ttl);
+    await this.#life.extend(ttl);
+  }
+
+  async release({ after = 0 }: { after?: number } = {}): Promise<boolean> {
+    checkLife(this.#claim.store, this.name, 'after', after);
+    this.#release ??= this.#giveBack(after);
+    return this.#release;
+  }
+
+  /** Never throws, never hides: who does not look at `signal` is told by a warning of the process. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const told = this.#release !== undefined || this.#life.observed;
+    try {
+      if ((await this.release()) || told) return;
+      warn(
+        `The lease on ${lockNamed(this.name)} was lost before it was released`,
+        'DLOCK_LEASE_LOST',
+      );
+    } catch (error) {
+      if (!told) warn((error as Error).message, 'DLOCK_RELEASE_IN_DOUBT');
+    }
+  }
+
+  async #giveBack(after: number): Promise<boolean> {
+    const claim = this.#claim;
+    const asked = clock.monotonic();
+    const wasHeld = this.#life.stop();
+    const life = Math.max(after, Math.ceil(this.#minHoldEnd - asked));
+    if (!wasHeld) {
+      // What is left of it in the store is of no use to anybody, unless the lock was to stay taken.
+      if (life <= 0) await askToRelease(claim).catch(() => {});
+      return false;
+    }
+    const ours = life > 0 ? await this.#letLapse(life) : await this.#free();
+    if (ours) {
+      const duration = clock.monotonic() - asked;
+      tell('released', claim, () => ({ after: Math.max(0, life), duration }));
+    } else {
+      this.#life.lose('the store says that it is not ours any more');
+    }
+    return ours;
+  }
+
+  /** A renewal that is still in flight must not come after, and give the lock its whole ttl again. */
+  async #letLapse(life: number): Promise<boolean> {
+    await this.#life.settled();
+    return askToExtend(this.#claim, life);
+  }
+
+  async #free(): Promise<boolean> {
+    const claim = this.#claim;
+    let inDoubt = claim.requests.length > 1;
+    try {
+      return await askToRelease(claim);
+    } catch (error) {
+      inDoubt = true;
+      throw error;
+    } finally {
+      if (inDoubt) void undo(claim);
+    }
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * The contract between the core and a store, the whole of it. A class that fits {@link LockStore}
+ * is a store; it imports nothing of Dlock but these types.
+ */
+
+/**
+ * Where locks live: a thin layer over the atomic operations of something that all servers share.
+ *
+ * A store answers, or throws what its client throws. It never answers when it does not know: a
+ * reply that is not exactly one of those it expects is an error, not a grant and not a refusal. The
+ * core bounds the time of every call, repeats it where that is sound, and wraps its errors once.
+ */
+export interface LockStore {
+  /** Time to live of a lease that names none, in milliseconds. Default: 30 000. */
+  readonly ttl?: number;
+  /** The longest wait for one answer, in milliseconds. Default: 5 000. */
+  readonly timeout?: number;
+  /** The longest life that the store can represent, in milliseconds. Default: no limit. */
+  readonly maxTtl?: number;
+
+  /**
+   * Gives the lock to `token` for `ttl` milliseconds (rounded up to what the store can represent)
+   * if nobody holds it, in one atomic step. A token that already holds the lock is granted again,
+   * its life unchanged: so a request whose reply was lost can be repeated.
+   */
+  acquire(name: string, token: string, ttl: number): Promise<Attempt>;
+
+  /**
+   * Sets the remaining life to `ttl` milliseconds, up or down, if `token` still holds the lock, in
+   * one atomic step. False: it does not, and nothing was changed, nothing created.
+   */
+  extend(name: string, token: string, ttl: number): Promise<boolean>;
+
+  /**
+   * Frees the lock if `token` still holds it, in one atomic step. False: it does not, and nothing
+   * was changed.
+   */
+  release(name: string, token: string): Promise<boolean>;
+}
+
+/**
+ * The answer to {@link LockStore.acquire}.
+ *
+ * `fence` strictly grows from one holder of a name to the next; absent where the store cannot
+ * promise that. `retryAfter` is the time until the holder's life ends, in milliseconds, where the
+ * store knows it.
+ */
+export type Attempt =
+  | { granted: true; fence?: number | undefined }
+  | { granted: false; retryAfter?: number | undefined };

@@ -1,0 +1,40 @@
+/** Taking back an acquire that nobody waits for any more: no path may leave an orphan behind. */
+import { askToRelease, type Claim } from './ask.js';
+import { clock, pause } from './clock.js';
+
+/**
+ * Gives back, in the background, what a claim may have got or may still get: its requests failed,
+ * were given up, or one of them may be carried out late.
+ *
+ * A release follows the doubtful acquire at once, and again with growing pauses, since it too can
+ * fail, or overtake the acquire on another connection. An answer to it is final when it was asked
+ * for after every acquire had its own answer, or `timeout` after the last of them failed. It stops
+ * in any case once the ttl has passed: then the store has forgotten the token by itself. A client
+ * may hold an acquire back for longer (while it is offline, say); then all starts again when it
+ * comes to an end.
+ */
+export async function undo(claim: Claim): Promise<void> {
+  let settledFor = Number.POSITIVE_INFINITY;
+  const settled = Promise.allSettled(claim.requests).then((outcomes) => {
+    const doubt = outcomes.some(({ status }) => status === 'rejected');
+    settledFor = clock.monotonic() + (doubt ? claim.timeout : 0);
+  });
+
+  const giveBack = async () => {
+    const end = clock.monotonic() + claim.ttl;
+    for (let wait = 50; ; wait *= 2) {
+      const asked = clock.monotonic();
+      const answered = await askToRelease(claim, wait).then(
+        () => true,
+        () => false,
+      );
+      if ((answered && asked >= settledFor) || clock.monotonic() >= end) return;
+      await pause(wait * (0.75 + Math.random() / 2));
+    }
+  };
+
+  await giveBack();
+  if (settledFor < Number.POSITIVE_INFINITY) return;
+  await settled;
+  await giveBack();
+}

@@ -1,0 +1,271 @@
+/** tryAcquire: three outcomes, and nothing left behind when the outcome is unknown. */
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { tryAcquire } from '../../src/acquire.js';
+import { useClock } from '../../src/clock.js';
+import { StoreError } from '../../src/errors.js';
+import type { Attempt } from '../../src/store.js';
+import { FakeClock, settled } from './fake-clock.js';
+import { cut, never, ScriptedStore } from './scripted-store.js';
+
+let clock: FakeClock;
+let store: ScriptedStore;
+beforeEach(() => {
+  clock = FakeClock.install();
+  store = new ScriptedStore();
+});
+afterEach(() => useClock());
+
+const granted: Attempt = { granted: true, fence: 7 };
+const refused: Attempt = { granted: false, retryAfter: 10 };
+
+/** The error of an attempt, while time passes. */
+async function failure(attempt: Promise<unknown>, ms: number): Promise<StoreError> {
+  const outcome = attempt.then(
+    () => assert.fail('it should have failed'),
+    (error) => error,
+  );
+  await clock.advance(ms);
+  return outcome;
+}
+
+describe('three outcomes', () => {
+  test('granted: a lease, valid for the ttl less 1 % and 2 ms from when the request left', async () => {
+    store.answers.acquire = [
+      () => {
+        clock.block(100);
+        return granted;
+      },
+    ];
+    const lease = await tryAcquire(store, 'import', { ttl: 10_000 });
+    assert.equal(lease?.fence, 7);
+    assert.equal(lease?.remaining, 10_000 - 100 - 102 + 100 - 100);
+    await lease?.release();
+  });
+
+  test('refused: null', async () => {
+    store.answers.acquire = [refused];
+    assert.equal(await tryAcquire(store, 'import'), null);
+    assert.equal(store.requests.length, 1);
+    assert.equal(clock.timers.size, 0);
+  });
+
+  test('an error, twice: StoreError that names the lock, with the cause of the store', async () => {
+    store.answers.acquire = [cut];
+    const error = await failure(tryAcquire(store, 'import'), 0);
+    assert.ok(error instanceof StoreError);
+    assert.equal(error.code, 'ERR_DLOCK_STORE');
+    assert.match(error.message, /"import".*the line is cut/);
+    assert.equal(error.cause, cut);
+  });
+
+  test('a store that throws at once, or answers nonsense, is an outage', async () => {
+    store.acquire = () => {
+      throw cut;
+    };
+    await assert.rejects(tryAcquire(store, 'import'), StoreError);
+    for (const nonsense of [undefined, null, true, 'OK', {}, { granted: 1 }]) {
+      store.acquire = async () => nonsense as never;
+      await assert.rejects(tryAcquire(store, 'import'), StoreError);
+    }
+  });
+});
+
+describe('ambiguity', () => {
+  test('an error is repeated once, with the same token; granted then, it is a lease', async () => {
+    store.answers.acquire = [cut, granted];
+    const lease = await tryAcquire(store, 'import');
+    assert.ok(lease?.held);
+    const [first, second] = store.requests;
+    assert.equal(first?.token, second?.token);
+    assert.equal(store.requests.length, 2);
+    await lease.release();
+  });
+
+  test('each attempt has a token of its own', async () => {
+    const tokens = new Set<string | undefined>();
+    for (let attempt = 0; attempt < 500; attempt++) {
+      const lease = await tryAcquire(store, 'import');
+      tokens.add(lease?.token);
+      await lease?.release();
+    }
+    assert.equal(tokens.size, 500);
+  });
+
+  test('after an error and a refusal: null, and the first request is undone', async () => {
+    store.answers.acquire = [cut, refused];
+    store.answers.release = [false];
+    assert.equal(await tryAcquire(store, 'import'), null);
+    await clock.advance(60_000);
+    assert.ok(store.count('release') >= 2);
+    assert.equal(clock.timers.size, 0);
+  });
+
+  test('after an error and a grant: the release is followed by an undo', async () => {
+    store.answers.acquire = [cut, granted];
+    const lease = await tryAcquire(store, 'import');
+    assert.equal(await lease?.release(), true);
+    await clock.advance(60_000);
+    assert.ok(store.count('release') >= 3);
+    assert.equal(clock.timers.size, 0);
+  });
+
+  test('one timeout bounds the attempt and its repeat; after it nothing is repeated', async () => {
+    store.answers.acquire = [
+      () => new Promise((_, reject) => clock.setTimer(() => reject(cut), 3_000)),
+      never,
+    ];
+    const start = clock.monotonic();
+    const outcome = tryAcquire(store, 'import').catch((error) => error);
+    let end = 0;
+    void outcome.then(() => {
+      end = clock.monotonic();
+    });
+    await clock.advance(5_001);
+    assert.match((await outcome).message, /no answer within 5000 ms/);
+    assert.ok(end - start <= 5_001);
+    assert.equal(store.count('acquire'), 2);
+
+    store.requests.length = 0;
+    store.answers.acquire = [
+      () => new Promise((_, reject) => clock.setTimer(() => reject(cut), 6_000)),
+    ];
+    await failure(tryAcquire(store, 'import'), 10_000);
+    assert.equal(store.count('acquire'), 1);
+  });
+
+  test('a grant that comes after its own deadline is no lease, and given back', async () => {
+    store.answers.acquire = [
+      () => {
+        clock.block(990);
+        return granted;
+      },
+    ];
+    const error = await failure(tryAcquire(store, 'import', { ttl: 1_000 }), 0);
+    assert.ok(error instanceof StoreError);
+    await clock.advance(2_000);
+    assert.ok(store.count('release') >= 1);
+    assert.equal(clock.timers.size, 0);
+  });
+});
+
+describe('undoing an attempt that failed', () => {
+  test('the release is repeated until an answer counts', async () => {
+    store.answers.acquire = [cut];
+    store.answers.release = [cut, false, cut, false];
+    await failure(tryAcquire(store, 'import'), 0);
+    assert.equal(store.count('release'), 1, 'the first follows at once');
+    await clock.advance(60_000);
+    const releases = store.count('release');
+    assert.ok(releases >= 4 && releases <= 12, `${releases}`);
+    assert.ok(store.requests.every(({ token }) => token === store.requests[0]?.token));
+    await clock.advance(60_000);
+    assert.equal(store.count('release'), releases, 'then it stops');
+    assert.equal(clock.timers.size, 0);
+  });
+
+  test('it stops when the ttl has passed, whatever the store says', async () => {
+    store.answers.acquire = [cut];
+    store.answers.release = [cut];
+    await failure(tryAcquire(store, 'import', { ttl: 2_000 }), 0);
+    await clock.advance(10_000);
+    const releases = store.count('release');
+    await clock.advance(100_000);
+    assert.equal(store.count('release'), releases);
+    assert.equal(clock.timers.size, 0);
+  });
+
+  test('an acquire that a client held back for minutes is undone when it is carried out', async () => {
+    let carryOut = (_: Attempt) => {};
+    store.answers.acquire = [
+      new Promise<Attempt>((resolve) => {
+        carryOut = resolve;
+      }),
+    ];
+    store.answers.release = [cut];
+    await failure(tryAcquire(store, 'import', { ttl: 10_000 }), 5_001);
+    await clock.advance(600_000);
+    const before = store.count('release');
+    store.answers.release = [true];
+    carryOut(granted);
+    await clock.advance(1_000);
+    assert.ok(store.count('release') > before);
+    assert.equal(clock.timers.size, 0);
+  });
+
+  test('a late refusal needs no undo beyond the first', async () => {
+    let refuse = (_: Attempt) => {};
+    store.answers.acquire = [
+      new Promise<Attempt>((resolve) => {
+        refuse = resolve;
+      }),
+    ];
+    store.answers.release = [false];
+    await failure(tryAcquire(store, 'import'), 5_001);
+    refuse(refused);
+    await clock.advance(1_000);
+    assert.ok(store.count('release') <= 3);
+    assert.equal(clock.timers.size, 0);
+  });
+});
+
+describe('a signal', () => {
+  test('aborted before: rejects with its reason, without a request', async () => {
+    const reason = new Error('no more');
+    await assert.rejects(
+      tryAcquire(store, 'import', { signal: AbortSignal.abort(reason) }),
+      (error) => error === reason,
+    );
+    assert.equal(store.requests.length, 0);
+  });
+
+  test('aborted meanwhile: rejects at once with its reason, and what was asked is undone', async () => {
+    const controller = new AbortController();
+    let grant = (_: Attempt) => {};
+    store.answers.acquire = [
+      new Promise<Attempt>((resolve) => {
+        grant = resolve;
+      }),
+    ];
+    const outcome = tryAcquire(store, 'import', { signal: controller.signal }).catch(
+      (error) => error,
+    );
+    await settled();
+    controller.abort('enough');
+    assert.equal(await outcome, 'enough');
+    grant(granted);
+    await clock.advance(10_000);
+    assert.ok(store.count('release') >= 1);
+    assert.equal(clock.timers.size, 0);
+  });
+
+  test('aborted after the grant: no effect on the lease', async () => {
+    const controller = new AbortController();
+    const lease = await tryAcquire(store, 'import', { signal: controller.signal });
+    controller.abort();
+    assert.equal(lease?.held, true);
+    assert.equal(lease.signal.aborted, false);
+    await lease.release();
+  });
+});
+
+test('the ttl, the timeout and the limit are the store’s, unless named', async () => {
+  await using one = await tryAcquire(store, 'import');
+  await using two = await tryAcquire({ ...bare(store), ttl: 700 }, 'import');
+  await using three = await tryAcquire(bare(store), 'import');
+  await using four = await tryAcquire(store, 'import', { ttl: 900 });
+  assert.ok(one && two && three && four);
+  assert.deepEqual(
+    store.requests.map(({ ttl }) => ttl),
+    [30_000, 700, 30_000, 900],
+  );
+});
+
+/** A store that names no defaults of its own. */
+function bare(store: ScriptedStore) {
+  return {
+    acquire: store.acquire.bind(store),
+    extend: store.extend.bind(store),
+    release: store.release.bind(store),
+  };
+}

@@ -1,0 +1,68 @@
+/** The shape of the house, read off the import lines: arrows point down, and there are no circles. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+/** From the roof to the ground: a file imports only from files further down. */
+const floors = [
+  ['index.ts'],
+  ['acquire.ts'],
+  ['lease.ts'],
+  ['keepalive.ts', 'undo.ts'],
+  ['ask.ts', 'options.ts'],
+  ['abort.ts', 'clock.ts', 'errors.ts', 'events.ts', 'store.ts', 'token.ts'],
+];
+
+const source = fileURLToPath(new URL('../../src/', import.meta.url));
+const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((file) =>
+  file.endsWith('.ts'),
+);
+
+interface Import {
+  readonly from: string;
+  readonly typesOnly: boolean;
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(source, file), 'utf8');
+  return [...text.matchAll(/^(?:import|export)\b([^;]*?)\bfrom '(\..*?)';/gms)].map(
+    ([, names, path]) => ({
+      from: relative(source, join(source, dirname(file), path ?? '')).replace(/\.js$/, '.ts'),
+      typesOnly: /^\s*type\b/.test(names ?? ''),
+    }),
+  );
+}
+
+const floorOf = (file: string) => floors.findIndex((floor) => floor.includes(file));
+
+test('every file of the core has its floor', () => {
+  const core = files.filter((file) => !file.includes('/')).sort();
+  assert.deepEqual(floors.flat().sort(), core);
+});
+
+test('arrows point downwards only', () => {
+  for (const file of floors.flat()) {
+    for (const { from } of importsOf(file)) {
+      assert.ok(floorOf(from) > floorOf(file), `${file} imports ${from}`);
+    }
+  }
+});
+
+test('a store imports nothing of the core but the types of its contract', () => {
+  for (const file of files.filter((file) => file.startsWith('stores/'))) {
+    for (const { from, typesOnly } of importsOf(file)) {
+      const allowed = from.startsWith('stores/') || (from === 'store.ts' && typesOnly);
+      assert.ok(allowed, `${file} imports ${from}`);
+    }
+  }
+});
+
+test('each file opens by saying what it is for, and has no default export', () => {
+  for (const file of files) {
+    const text = readFileSync(join(source, file), 'utf8');
+    assert.match(text, /^\/\*\*/, file);
+    assert.doesNotMatch(text, /^\s*(export default|await using)/m, file);
+  }
+});

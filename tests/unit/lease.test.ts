@@ -1,0 +1,443 @@
+/** Leases: their deadline on two clocks, renewal, release and disposal. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { tryAcquire } from '../../src/acquire.js';
+import { useClock } from '../../src/clock.js';
+import { LeaseLostError, StoreError } from '../../src/errors.js';
+import type { Lease } from '../../src/lease.js';
+import type { LeaseOptions } from '../../src/options.js';
+import { FakeClock, settled } from './fake-clock.js';
+import { cut, never, ScriptedStore } from './scripted-store.js';
+
+let clock: FakeClock;
+let store: ScriptedStore;
+let warnings: Error[];
+const remember = (warning: Error) => warnings.push(warning);
+
+beforeEach(() => {
+  clock = FakeClock.install();
+  store = new ScriptedStore();
+  warnings = [];
+  process.on('warning', remember);
+});
+afterEach(() => {
+  process.off('warning', remember);
+  useClock();
+});
+
+async function take(options: LeaseOptions = {}): Promise<Lease> {
+  const lease = await tryAcquire(store, 'import', { ttl: 30_000, ...options });
+  assert.ok(lease);
+  return lease;
+}
+
+/** The margin of a lease of 30 s: 1 % and 2 ms. */
+const validity = 30_000 - 302;
+
+describe('the deadline', () => {
+  test('is ttl less margin; the signal aborts there, by a timer of its own', async () => {
+    const lease = await take({ renew: false });
+    const { signal } = lease;
+    await clock.advance(validity - 1);
+    assert.equal(lease.held, true);
+    assert.equal(lease.remaining, 1);
+    await clock.advance(1);
+    assert.equal(signal.aborted, true);
+    assert.ok(signal.reason instanceof LeaseLostError);
+    assert.match(signal.reason.message, /"import".*time ran out/);
+    assert.equal(
+      clock.timers.size <= 1,
+      true,
+      'but for the look at the clocks, which ends by itself',
+    );
+    await clock.advance(1_000);
+    assert.equal(clock.timers.size, 0);
+  });
+
+  test('holds when every extension fails, and then names the trouble', async () => {
+    store.answers.extend = [cut];
+    const lease = await take();
+    const { signal } = lease;
+    await clock.advance(validity);
+    assert.equal(signal.aborted, true);
+    assert.ok(signal.reason.cause instanceof StoreError);
+    assert.equal(signal.reason.cause.cause, cut);
+    assert.ok(store.count('extend') >= 4 && store.count('extend') <= 12);
+  });
+
+  test('holds when extensions are never answered', async () => {
+    store.answers.extend = [never];
+    const { signal } = await take();
+    await clock.advance(validity - 1);
+    assert.equal(signal.aborted, false);
+    await clock.advance(1);
+    assert.equal(signal.aborted, true);
+  });
+
+  test('a blocked event loop: what is asked is right before any timer ran', async () => {
+    const lease = await take();
+    clock.block(validity);
+    assert.equal(lease.held, false);
+    assert.equal(lease.remaining, 0);
+    assert.throws(() => lease.assertHeld(), LeaseLostError);
+    assert.equal(lease.signal.aborted, true);
+  });
+
+  test('a blocked event loop: an answer that comes after the deadline revives nothing', async () => {
+    let answer = (_: boolean) => {};
+    store.answers.extend = [
+      new Promise<boolean>((resolve) => {
+        answer = resolve;
+      }),
+    ];
+    const lease = await take();
+    const extension = lease.extend();
+    clock.block(validity);
+    answer(true);
+    await assert.rejects(extension, LeaseLostError);
+    assert.equal(lease.held, false);
+  });
+
+  test('the wall clock set an hour ahead: lost, and told within a second', async () => {
+    const lease = await take({ renew: false });
+    const { signal } = lease;
+    await clock.advance(1_500);
+    clock.step(3_600_000);
+    assert.equal(signal.aborted, false);
+    await clock.advance(1_000);
+    assert.equal(signal.aborted, true);
+    assert.equal(lease.held, false);
+  });
+
+  test('the wall clock set an hour back changes nothing', async () => {
+    const lease = await take({ renew: false });
+    const { signal } = lease;
+    await clock.advance(1_000);
+    clock.step(-3_600_000);
+    await clock.advance(validity - 1_001);
+    assert.equal(lease.held, true);
+    await clock.advance(1);
+    assert.equal(signal.aborted, true);
+  });
+
+  test('a suspended machine loses the lease: right at once, told at the first tick', async () => {
+    const lease = await take({ ttl: 3_600_000 });
+    const { signal } = lease;
+    await clock.advance(60_000);
+    clock.suspend(2 * 3_600_000);
+    await clock.advance(1_000);
+    assert.equal(signal.aborted, true);
+    assert.equal(lease.held, false);
+  });
+
+  test('a short sleep of the machine loses nothing, and the renewal comes in time', async () => {
+    const lease = await take();
+    clock.suspend(15_000);
+    assert.equal(lease.remaining, validity - 15_000);
+    await clock.advance(12_000);
+    assert.equal(store.count('extend') >= 1, true);
+    assert.equal(lease.held, true);
+    await lease.release();
+  });
+
+  test('a ttl longer than any timer: 60 days, in pieces', async () => {
+    const day = 24 * 3_600_000;
+    const { signal } = await take({ ttl: 60 * day, renew: false });
+    for (let passed = 0; passed < 59; passed++) {
+      clock.block(day - 1_000);
+      await clock.advance(1_000);
+    }
+    assert.equal(signal.aborted, false);
+    clock.block(day - 1_000);
+    await clock.advance(1_000);
+    assert.equal(signal.aborted, true);
+  });
+});
+
+describe('renewal', () => {
+  test('comes each third of the ttl or a little earlier, and holds the lease', async () => {
+    const lease = await take();
+    await clock.advance(300_000);
+    assert.equal(lease.held, true);
+    const renewals = store.count('extend');
+    assert.ok(renewals >= 29 && renewals <= 36, `${renewals}`);
+    await lease.release();
+    await clock.advance(100_000);
+    assert.equal(store.count('extend'), renewals);
+    assert.equal(clock.timers.size, 0);
+  });
+
+  test('is not done unless wanted', async () => {
+    const lease = await take({ renew: false });
+    await clock.advance(25_000);
+    assert.equal(store.count('extend'), 0);
+    await lease.release();
+  });
+
+  test('one at a time: a slow answer is waited for, no longer than a third of the ttl', async () => {
+    store.answers.extend = [never];
+    const lease = await tryAcquire({ ...spread(store), timeout: 60_000 }, 'import', {
+      ttl: 30_000,
+    });
+    await clock.advance(18_400);
+    assert.equal(store.count('extend'), 1);
+    await clock.advance(2_000);
+    assert.equal(store.count('extend'), 2);
+    await lease?.release();
+  });
+
+  test('counts from when its own request left', async () => {
+    store.answers.extend = [
+      () => new Promise((resolve) => clock.setTimer(() => resolve(true), 3_000)),
+    ];
+    const lease = await take();
+    const extension = lease.extend(20_000);
+    await clock.advance(3_000);
+    await extension;
+    assert.equal(lease.remaining, 20_000 - 202 - 3_000);
+    await lease.release();
+  });
+
+  test('“not yours” is a loss at once, and nothing is asked again', async () => {
+    store.answers.extend = [false];
+    const { signal } = await take();
+    await clock.advance(10_001);
+    assert.equal(signal.aborted, true);
+    assert.match(signal.reason.message, /not ours/);
+    await clock.advance(60_000);
+    assert.equal(store.count('extend'), 1);
+  });
+
+  test('a ttl of 50 ms neither spins nor floods', async () => {
+    const lease = await take({ ttl: 50 });
+    await clock.advance(1_000);
+    assert.ok(store.count('extend') >= 50 && store.count('extend') <= 75);
+    store.answers.extend = [cut];
+    const before = store.count('extend');
+    await clock.advance(100);
+    assert.equal(lease.held, false);
+    assert.ok(store.count('extend') - before <= 13, `${store.count('extend') - before}`);
+  });
+
+  test('extensions wait for one another', async () => {
+    let inFlight = 0;
+    let most = 0;
+    store.answers.extend = [
+      () => {
+        inFlight += 1;
+        most = Math.max(most, inFlight);
+        return new Promise((resolve) =>
+          clock.setTimer(() => {
+            inFlight -= 1;
+            resolve(true);
+          }, 50),
+        );
+      },
+    ];
+    const lease = await take();
+    const all = Promise.all([1, 2, 3, 4].map((n) => lease.extend(n * 10_000)));
+    await clock.advance(1_000);
+    await all;
+    assert.equal(most, 1);
+    assert.equal(store.count('extend'), 4);
+    await lease.release();
+  });
+
+  test('an extension sets the ttl of the renewals to come; a bad one changes nothing', async () => {
+    const lease = await take();
+    await assert.rejects(lease.extend(0), RangeError);
+    await assert.rejects(lease.extend('1' as never), TypeError);
+    await lease.extend(3_000);
+    await clock.advance(10_000);
+    assert.ok(store.requests.slice(1).every(({ ttl }) => ttl === 3_000));
+    assert.ok(store.count('extend') >= 9);
+    await lease.release();
+  });
+
+  test('a shorter life in doubt is believed, a longer one is not', async () => {
+    store.answers.extend = [cut];
+    const lease = await take({ renew: false });
+    await assert.rejects(lease.extend(60_000), StoreError);
+    assert.equal(lease.remaining, validity);
+    await assert.rejects(lease.extend(1_000), StoreError);
+    assert.equal(lease.remaining, 1_000 - 12);
+    await lease.release();
+  });
+});
+
+describe('release', () => {
+  test('true: it was ours; the signal stays quiet; a second call asks nothing', async () => {
+    const lease = await take();
+    const { signal } = lease;
+    assert.equal(await lease.release(), true);
+    assert.equal(await lease.release(), true);
+    assert.equal(store.count('release'), 1);
+    assert.equal(signal.aborted, false);
+    assert.equal(lease.held, false);
+    assert.equal(lease.remaining, 0);
+    assert.throws(() => lease.assertHeld(), /released/);
+    await assert.rejects(lease.extend(), LeaseLostError);
+    assert.equal(clock.timers.size <= 1, true);
+  });
+
+  test('false, “not yours”: aborts the signal like any loss', async () => {
+    store.answers.release = [false];
+    const lease = await take();
+    const { signal } = lease;
+    assert.equal(await lease.release(), false);
+    assert.equal(signal.aborted, true);
+    assert.ok(signal.reason instanceof LeaseLostError);
+  });
+
+  test('past the deadline: false, and aborts the signal', async () => {
+    const lease = await take();
+    const { signal } = lease;
+    clock.block(validity);
+    assert.equal(await lease.release(), false);
+    assert.equal(signal.aborted, true);
+  });
+
+  test('in doubt: StoreError, the same for a second call, and repeated in the background', async () => {
+    store.answers.release = [cut, cut, true];
+    const lease = await take();
+    const error = await lease.release().catch((error) => error);
+    assert.ok(error instanceof StoreError);
+    assert.equal(await lease.release().catch((error) => error), error);
+    await clock.advance(60_000);
+    assert.ok(store.count('release') >= 3);
+    assert.equal(clock.timers.size, 0);
+  });
+
+  test('after: lets it lapse instead; checked first', async () => {
+    const lease = await take();
+    for (const after of [-1, 1.5, Number.NaN])
+      await assert.rejects(lease.release({ after }), RangeError);
+    assert.equal(lease.held, true);
+    assert.equal(await lease.release({ after: 5_000 }), true);
+    assert.equal(lease.held, false);
+    assert.deepEqual(
+      store.requests.slice(1).map(({ operation, ttl }) => [operation, ttl]),
+      [['extend', 5_000]],
+    );
+  });
+
+  test('minHold: what is left of it, by the clock that cannot be set', async () => {
+    const lease = await take({ minHold: 20_000 });
+    await clock.advance(4_000);
+    clock.step(5_000);
+    assert.equal(await lease.release(), true);
+    assert.equal(store.requests.at(-1)?.operation, 'extend');
+    assert.equal(store.requests.at(-1)?.ttl, 16_000);
+  });
+
+  test('minHold that is over: a plain release', async () => {
+    const lease = await take({ minHold: 2_000 });
+    await clock.advance(2_000);
+    assert.equal(await lease.release(), true);
+    assert.equal(store.requests.at(-1)?.operation, 'release');
+  });
+
+  test('minHold of a lease that was lost: nothing is asked, nothing revived', async () => {
+    const lease = await take({ minHold: 60_000 });
+    clock.block(validity);
+    const before = store.requests.length;
+    assert.equal(await lease.release(), false);
+    assert.equal(store.requests.length, before);
+  });
+});
+
+describe('disposal', () => {
+  test('on normal end and on throw; the error of the body survives a release that fails', async () => {
+    {
+      await using lease = await take();
+      assert.ok(lease.held);
+    }
+    assert.equal(store.count('release'), 1);
+
+    store.answers.release = [cut];
+    const bodyError = new Error('the body failed');
+    const run = async () => {
+      await using _lease = await take();
+      throw bodyError;
+    };
+    await assert.rejects(run, (error) => error === bodyError);
+    await settled();
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0]?.message ?? '', /failed to release lock "import"/);
+  });
+
+  test('a null lease disposes fine', async () => {
+    store.answers.acquire = [{ granted: false }];
+    await using lease = await tryAcquire(store, 'import');
+    assert.equal(lease, null);
+  });
+
+  test('tells by a warning what it had to swallow, unless somebody looked at the signal', async () => {
+    store.answers.release = [false];
+    await (await take())[Symbol.asyncDispose]();
+    await settled();
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0]?.message ?? '', /"import" was lost/);
+
+    const watched = await take();
+    void watched.signal;
+    await watched[Symbol.asyncDispose]();
+    const released = await take();
+    await released.release();
+    await released[Symbol.asyncDispose]();
+    await settled();
+    assert.equal(warnings.length, 1);
+  });
+});
+
+describe('a lease that was forgotten', () => {
+  /** Takes a lease and keeps at most its signal. */
+  async function forget(): Promise<WeakRef<Lease>> {
+    return new WeakRef(await take());
+  }
+
+  test('is collected, not renewed any more, and warned of', async () => {
+    assert.ok(globalThis.gc, 'run with --expose-gc');
+    const lease = await forget();
+    await clock.advance(10_001);
+    const warned = once(process, 'warning');
+    // To look at a weak reference is to hold it until the end of the turn: so look in another one.
+    for (let round = 0; round < 5; round++) {
+      globalThis.gc();
+      await settled();
+    }
+    assert.equal(lease.deref(), undefined);
+    const [warning] = await warned;
+    assert.match(warning.message, /"import" was forgotten/);
+    assert.equal(warning.code, 'DLOCK_LEASE_FORGOTTEN');
+    const renewals = store.count('extend');
+    await clock.advance(100_000);
+    assert.equal(store.count('extend'), renewals);
+    assert.equal(clock.timers.size, 0);
+  });
+
+  test('still tells its loss to who kept the signal', async () => {
+    let lease: Lease | undefined = await take();
+    const { signal } = lease;
+    lease = undefined;
+    await clock.advance(10_001);
+    const warned = once(process, 'warning');
+    globalThis.gc?.();
+    await settled();
+    globalThis.gc?.();
+    await warned;
+    assert.equal(signal.aborted, false);
+    await clock.advance(30_000);
+    assert.equal(signal.aborted, true);
+  });
+});
+
+/** The operations of a store, to be given other limits. */
+function spread(store: ScriptedStore) {
+  return {
+    acquire: store.acquire.bind(store),
+    extend: store.extend.bind(store),
+    release: store.release.bind(store),
+  };
+}
