@@ -1,0 +1,101 @@
+/**
+ * What Redis is asked, and how its answers are read: the same for every client.
+ *
+ * A lock is the key prefix + name, and holds exactly the token, as in the pattern that redis.io
+ * describes under `SET`; so other clients of that pattern and ours exclude each other. Each
+ * operation is one script, which Redis runs as one atomic step (redis.io, "Scripting with Lua").
+ */
+import type { Attempt } from '../store.js';
+
+/**
+ * For how long, beyond the lock's ttl, Redis remembers the last fence of a lock that nobody takes
+ * any more, in milliseconds. After that, fences go on from the server's time, which is larger
+ * unless that clock was set back by more than this.
+ */
+const fenceMemory = 24 * 3_600_000;
+
+/**
+ * KEYS: lock, fence. ARGV: token, ttl, the fence's ttl.
+ *
+ * Answers one integer, which costs less than an array: the fence, positive, if granted; else how
+ * long the holder still lives, as a negative number, or 0 if for ever. A fence is a time in
+ * microseconds, below 2^53 until the year 2255, and so exact in Lua's numbers; but it must be
+ * formatted by hand, since Lua itself would write it as 1.8e+15.
+ */
+const acquire = `
+if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+  if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+    local life = redis.call('PTTL', KEYS[1])
+    return life == -1 and 0 or -math.max(life, 1)
+  end
+  local minted = redis.call('GET', KEYS[2])
+  if minted then return tonumber(minted) end
+end
+local time = redis.call('TIME')
+local fence = math.max((redis.call('GET', KEYS[2]) or 0) + 1, time[1] * 1000000 + time[2])
+redis.call('SET', KEYS[2], string.format('%.0f', fence), 'PX', ARGV[3])
+return fence`;
+
+/** KEYS: lock. ARGV: token, ttl. Answers 1, or 0 if the token does not hold the lock. */
+const extend = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
+
+/** KEYS: lock. ARGV: token. Answers 1, or 0 if the token does not hold the lock. */
+const release = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])`;
+
+/** A script with all that it needs, for a client's `EVAL`. */
+export interface Call {
+  readonly script: string;
+  readonly keys: string[];
+  readonly arguments: string[];
+}
+
+export function acquireCall(key: string, token: string, ttl: number): Call {
+  const keys = [key, fenceKey(key)];
+  return { script: acquire, keys, arguments: [token, `${ttl}`, `${ttl + fenceMemory}`] };
+}
+
+export function extendCall(key: string, token: string, ttl: number): Call {
+  return { script: extend, keys: [key], arguments: [token, `${ttl}`] };
+}
+
+export function releaseCall(key: string, token: string): Call {
+  return { script: release, keys: [key], arguments: [token] };
+}
+
+/**
+ * The key of a lock's fence: a NUL and the lock's key. It lies in the same slot of a cluster
+ * whatever the key holds, braces too, since a leading NUL changes neither the hash tag nor the
+ * CRC16, which starts from 0 (redis.io, "Cluster specification"). And no lock has that key, since
+ * no prefix may begin with NUL: see {@link checkPrefix}.
+ */
+function fenceKey(key: string): string {
+  return `\0${key}`;
+}
+
+/** Keeps locks and fences apart. */
+export function checkPrefix(prefix: string): void {
+  if (prefix !== '' && !prefix.startsWith('\0')) return;
+  throw new RangeError(
+    `The prefix must not be empty or begin with NUL, where the fences are kept: ${JSON.stringify(prefix)}`,
+  );
+}
+
+export function readAttempt(reply: unknown): Attempt {
+  if (!Number.isSafeInteger(reply)) throw unexpected(reply);
+  const number = reply as number;
+  if (number > 0) return { granted: true, fence: number };
+  return number < 0 ? { granted: false, retryAfter: -number } : { granted: false };
+}
+
+export function readAnswer(reply: unknown): boolean {
+  if (reply !== 0 && reply !== 1) throw unexpected(reply);
+  return reply === 1;
+}
+
+function unexpected(reply: unknown): Error {
+  return new TypeError(`Redis answered ${JSON.stringify(reply)}, which none of our scripts does`);
+}

@@ -1,0 +1,64 @@
+/** Leases that end by themselves. */
+import assert from 'node:assert/strict';
+import { tryAcquire } from '../acquire.js';
+import { LeaseLostError } from '../errors.js';
+import { assertTaken, type Case, eventually, short, takeWhenFree, thief } from './fixture.js';
+
+export const expiry: Case[] = [
+  {
+    title: 'without renewal: free after the ttl, and never before the deadline of the lease',
+    async run({ store, other, lock, step }) {
+      const lease = await tryAcquire(store, lock, { ttl: short, renew: false });
+      assert.ok(lease?.held);
+      const start = performance.now();
+      await takeWhenFree(other, lock, thief, ({ granted }) => {
+        if (granted) assert.equal(lease.held, false, 'two held the lock at once');
+      });
+      const life = performance.now() - start;
+      assert.ok(life < short + 2 * step + 1_000, `it lived for ${life} ms`);
+      await other.release(lock, thief);
+    },
+  },
+  {
+    title: 'what remains starts at the ttl at most, and shrinks to 0',
+    async run({ store, lock }) {
+      const lease = await tryAcquire(store, lock, { ttl: short, renew: false });
+      assert.ok(lease);
+      let last = short;
+      await eventually('the lease ends', () => {
+        const { remaining } = lease;
+        assert.ok(remaining >= 0 && remaining <= last, `${remaining} after ${last}`);
+        last = remaining;
+        return remaining === 0;
+      });
+      assert.equal(lease.held, false);
+      assert.throws(() => lease.assertHeld(), LeaseLostError);
+      await lease.release();
+    },
+  },
+  {
+    title: 'released after it expired, while another holds: the other keeps the lock',
+    async run({ store, other, lock }) {
+      const lease = await tryAcquire(store, lock, { ttl: short, renew: false });
+      assert.ok(lease);
+      await takeWhenFree(other, lock, thief);
+      assert.equal(await lease.release(), false);
+      await lease[Symbol.asyncDispose]();
+      await assertTaken(store, lock);
+      assert.equal(await other.extend(lock, thief, 60_000), true);
+      assert.equal(await other.release(lock, thief), true);
+    },
+  },
+  {
+    title: 'released after it expired, while nobody holds: false, and nothing is thrown',
+    async run({ store, lock }) {
+      const lease = await tryAcquire(store, lock, { ttl: short, renew: false });
+      assert.ok(lease);
+      const { signal } = lease;
+      await eventually('the lease ends', () => signal.aborted);
+      assert.ok(signal.reason instanceof LeaseLostError);
+      assert.equal(await lease.release(), false);
+      await lease[Symbol.asyncDispose]();
+    },
+  },
+];

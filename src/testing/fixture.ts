@@ -1,0 +1,103 @@
+/** What a store's author gives to the conformance suite, and what the suite gives to its cases. */
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Attempt, LockStore } from '../store.js';
+
+/** A store as the conformance suite needs to know it. */
+export interface StoreUnderTest {
+  /** The heading of its tests. */
+  name: string;
+  /** Called once, before the first test. */
+  create(): Promise<StoreFixture> | StoreFixture;
+  /** The smallest step of a life, in milliseconds: 1 000 where a store counts seconds. Default: 1. */
+  step?: number;
+  /** Whether it promises fences. Default: true. */
+  fence?: boolean;
+  /** The cases that it cannot pass: the reason, by the title of the case. */
+  skip?: Record<string, string>;
+}
+
+export interface StoreFixture {
+  store: LockStore;
+  /** The same locks through another connection. Default: `store`. */
+  other?: LockStore;
+  /** Called once, after the last test. */
+  close?(): Promise<void> | void;
+}
+
+/** One test: the same for every store. */
+export interface Case {
+  title: string;
+  run(context: Context): Promise<void>;
+}
+
+export interface Context extends Required<Pick<StoreUnderTest, 'step' | 'fence'>> {
+  store: LockStore;
+  other: LockStore;
+  /** The name of a lock that no other case uses. */
+  lock: string;
+}
+
+/** A life that cases wait for, in milliseconds: no longer than needed where a machine is busy. */
+export const short = 400;
+
+/** The token of a second holder. */
+export const thief = 'f'.repeat(32);
+
+/** The token of who only asks, to see the answer. */
+const asker = 'e'.repeat(32);
+
+/** A store that answers as `store` does, but for the operations that are replaced. */
+export function altered(store: LockStore, replaced: Partial<LockStore>): LockStore {
+  return {
+    ttl: store.ttl ?? 30_000,
+    timeout: store.timeout ?? 5_000,
+    maxTtl: store.maxTtl ?? Number.MAX_SAFE_INTEGER,
+    acquire: (name, token, ttl) => store.acquire(name, token, ttl),
+    extend: (name, token, ttl) => store.extend(name, token, ttl),
+    release: (name, token) => store.release(name, token),
+    ...replaced,
+  };
+}
+
+/** Waits for a condition, never for a time: fails after `limit` milliseconds. */
+export async function eventually(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  limit = 15_000,
+): Promise<void> {
+  const end = performance.now() + limit;
+  while (!(await holds())) {
+    if (performance.now() > end) assert.fail(`${what}: not within ${limit} ms`);
+    await delay(10);
+  }
+}
+
+/** Tries until the lock can be taken with `token`; `onTry` sees each answer as it comes. */
+export async function takeWhenFree(
+  store: LockStore,
+  lock: string,
+  token: string,
+  onAnswer: (attempt: Attempt) => void = () => {},
+): Promise<void> {
+  await eventually(`${lock} comes free`, async () => {
+    const attempt = await store.acquire(lock, token, 60_000);
+    onAnswer(attempt);
+    return attempt.granted;
+  });
+}
+
+/** Asserts that somebody holds the lock: whoever asks is refused. */
+export async function assertTaken(store: LockStore, lock: string): Promise<void> {
+  assert.equal(
+    (await store.acquire(lock, asker, 60_000)).granted,
+    false,
+    `${lock} should be taken`,
+  );
+}
+
+/** Asserts that nobody holds the lock, by taking it and giving it back. */
+export async function assertFree(store: LockStore, lock: string): Promise<void> {
+  assert.equal((await store.acquire(lock, asker, 60_000)).granted, true, `${lock} should be free`);
+  assert.equal(await store.release(lock, asker), true);
+}

@@ -1,0 +1,27 @@
+/** Opens a store by its URL, for tests that run in processes of their own. */
+import { fileURLToPath } from 'node:url';
+import { FileStore } from 'dlock-js/file';
+import { MemcacheStore } from 'dlock-js/memcache';
+import { RedisStore } from 'dlock-js/redis';
+import { MemcacheClient } from 'memcache-client';
+import { createClient } from 'redis';
+import type { LockStore } from '../src/store.js';
+
+export interface OpenStore {
+  store: LockStore;
+  close(): Promise<void>;
+}
+
+/** `redis://host:port`, `memcache://host:port` or `file:///directory`. */
+export async function openStore(url: string): Promise<OpenStore> {
+  const { protocol, host } = new URL(url);
+  if (protocol === 'file:') {
+    return { store: new FileStore(fileURLToPath(url)), close: async () => {} };
+  }
+  if (protocol === 'memcache:') {
+    const client = new MemcacheClient({ server: host });
+    return { store: new MemcacheStore(client), close: async () => client.shutdown() };
+  }
+  const client = await createClient({ url }).connect();
+  return { store: new RedisStore(client), close: () => client.close() };
+}
