@@ -1,10 +1,12 @@
 /** Taking a lock. */
 import { askToAcquire, type Claim, storeError } from './ask.js';
 import { clock, now, until } from './clock.js';
+import { AcquireTimeoutError, lockNamed } from './errors.js';
 import { tell } from './events.js';
 import { deadlineOf } from './keepalive.js';
 import { HeldLease, type Lease } from './lease.js';
-import { type LeaseOptions, readTerms, type Terms } from './options.js';
+import { Line, type Refusal } from './line.js';
+import { type AcquireOptions, type LeaseOptions, readTerms, type Terms } from './options.js';
 import type { LockStore } from './store.js';
 import { newToken } from './token.js';
 import { undo } from './undo.js';
@@ -29,14 +31,53 @@ export async function tryAcquire(
   name: string,
   options?: LeaseOptions,
 ): Promise<Lease | null> {
-  const terms = readTerms(store, name, options);
-  terms.signal?.throwIfAborted();
-  return attempt(store, name, terms);
+  return acquireInLine(store, name, { ...readTerms(store, name, options), wait: 0 });
+}
+
+/**
+ * Takes the lock `name`, waiting while somebody else holds it.
+ *
+ * Those who wait in this process stand in one line, first come, first served; there is no order
+ * between processes. A thousand who wait cost the store what one does.
+ *
+ * @throws {@link AcquireTimeoutError} `wait` ran out.
+ * @throws {@link StoreError} the store could not be asked; that ends the wait.
+ * @throws the reason of `signal`, when it aborts first.
+ * @throws TypeError or RangeError for arguments that cannot be meant, before any request.
+ */
+export async function acquire(
+  store: LockStore,
+  name: string,
+  options?: AcquireOptions,
+): Promise<Lease> {
+  const terms = readTerms(store, name, options, Number.POSITIVE_INFINITY);
+  const lease = await acquireInLine(store, name, terms);
+  if (lease) return lease;
+  throw new AcquireTimeoutError(
+    `Somebody else holds ${lockNamed(name)}: gave up after ${terms.wait} ms`,
+  );
+}
+
+/** Null: `wait` ran out. */
+export async function acquireInLine(
+  store: LockStore,
+  name: string,
+  { signal, wait, ...terms }: Terms,
+): Promise<Lease | null> {
+  signal?.throwIfAborted();
+  if (wait > 0) return Line.at(store, name).stand(() => attempt(store, name, terms), wait, signal);
+  const outcome = await attempt(store, name, terms, signal);
+  return 'granted' in outcome ? null : outcome;
 }
 
 /** One attempt, with a token of its own. */
-async function attempt(store: LockStore, name: string, terms: Terms): Promise<Lease | null> {
-  const { ttl, timeout, signal } = terms;
+async function attempt(
+  store: LockStore,
+  name: string,
+  terms: Omit<Terms, 'signal' | 'wait'>,
+  signal?: AbortSignal,
+): Promise<Lease | Refusal> {
+  const { ttl, timeout } = terms;
   const token = newToken();
   const claim: Claim = { store, name, token, ttl, timeout, requests: [], fence: undefined };
   const start = now();
@@ -47,7 +88,7 @@ async function attempt(store: LockStore, name: string, terms: Terms): Promise<Le
       const { retryAfter } = answer;
       tell('refused', claim, () => ({ retryAfter, duration }));
       if (claim.requests.length > 1) void undo(claim);
-      return null;
+      return answer;
     }
     if (until(deadlineOf(start, ttl)) <= 0) {
       throw storeError(
@@ -58,7 +99,9 @@ async function attempt(store: LockStore, name: string, terms: Terms): Promise<Le
     }
     claim.fence = answer.fence;
     tell('granted', claim, () => ({ ttl, duration }));
-    return new HeldLease(claim, start, terms);
+    const line = Line.at(store, name);
+    line.held(token);
+    return new HeldLease(claim, start, terms, (...ending) => line.ended(token, ...ending));
   } catch (error) {
     void undo(claim);
     throw error;

@@ -9,7 +9,7 @@ export class DlockError extends Error {
     brand(DlockError, 'DlockError');
   }
 
-  /** Stable: `ERR_DLOCK_STORE`, `ERR_DLOCK_LEASE_LOST`. */
+  /** Stable: `ERR_DLOCK_STORE`, `ERR_DLOCK_LEASE_LOST`, `ERR_DLOCK_TIMEOUT`. */
   readonly code: string;
 
   constructor(code: string, message: string, options?: ErrorOptions) {
@@ -40,6 +40,17 @@ export class LeaseLostError extends DlockError {
 
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_DLOCK_LEASE_LOST', message, options);
+  }
+}
+
+/** `ERR_DLOCK_TIMEOUT`: `wait` ran out while somebody else held the lock. */
+export class AcquireTimeoutError extends DlockError {
+  static {
+    brand(AcquireTimeoutError, 'AcquireTimeoutError');
+  }
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_DLOCK_TIMEOUT', message, options);
   }
 }
 

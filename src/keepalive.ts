@@ -20,6 +20,7 @@ export class KeepAlive {
   static readonly #forgotten = new FinalizationRegistry<KeepAlive>((life) => life.#forsake());
 
   readonly #claim: Claim;
+  readonly #onLoss: () => void;
   readonly #alarm = new Alarm(() => this.#tick());
   #state: 'held' | 'stopped' | 'lost' = 'held';
   #ttl: number;
@@ -36,8 +37,9 @@ export class KeepAlive {
   /** The caller's handle, until the first renewal: most leases end sooner, and watching is not free. */
   #handle: WeakKey | undefined;
 
-  constructor(claim: Claim, start: Moment, renew: boolean, handle: WeakKey) {
+  constructor(claim: Claim, start: Moment, renew: boolean, handle: WeakKey, onLoss: () => void) {
     this.#claim = claim;
+    this.#onLoss = onLoss;
     this.#ttl = claim.ttl;
     this.#deadline = deadlineOf(start, claim.ttl);
     this.#renewAt = renew ? renewalAfter(start, claim.ttl) : Number.POSITIVE_INFINITY;
@@ -100,6 +102,7 @@ export class KeepAlive {
     const error = this.#lost(reason, cause);
     this.#loss = error;
     tell('lost', this.#claim, () => ({ error }));
+    this.#onLoss();
     this.#controller?.abort(error);
   }
 

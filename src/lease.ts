@@ -54,18 +54,31 @@ export interface Lease extends AsyncDisposable {
   release(options?: { after?: number }): Promise<boolean>;
 }
 
+/**
+ * Told once, when a lease ends: lost, or given back by a request that just left, to lapse in `after`
+ * milliseconds.
+ */
+export type OnEnd = (release?: Promise<boolean>, after?: number) => void;
+
 /** The lease of a claim that the store granted. */
 export class HeldLease implements Lease {
   readonly #claim: Claim;
   readonly #life: KeepAlive;
+  readonly #onEnd: OnEnd;
   /** Until when the lock stays taken even if released, by the monotonic clock: the one that cannot be set. */
   readonly #minHoldEnd: number;
   #release: Promise<boolean> | undefined;
 
-  constructor(claim: Claim, start: Moment, { renew, minHold }: Terms) {
+  constructor(
+    claim: Claim,
+    start: Moment,
+    { renew, minHold }: Pick<Terms, 'renew' | 'minHold'>,
+    onEnd: OnEnd,
+  ) {
     this.#claim = claim;
+    this.#onEnd = onEnd;
     this.#minHoldEnd = start.monotonic + minHold;
-    this.#life = new KeepAlive(claim, start, renew, this);
+    this.#life = new KeepAlive(claim, start, renew, this, onEnd);
   }
 
   get name(): string {
@@ -131,7 +144,9 @@ export class HeldLease implements Lease {
       if (life <= 0) await askToRelease(claim).catch(() => {});
       return false;
     }
-    const ours = life > 0 ? await this.#letLapse(life) : await this.#free();
+    const answer = life > 0 ? this.#letLapse(life) : this.#free();
+    this.#onEnd(answer, life);
+    const ours = await answer;
     if (ours) {
       const duration = clock.monotonic() - asked;
       tell('released', claim, () => ({ after: Math.max(0, life), duration }));

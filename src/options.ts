@@ -18,10 +18,18 @@ export interface LeaseOptions {
    */
   minHold?: number;
   /**
-   * Gives up the attempt, which then rejects with `signal.reason` and leaves no lock behind. It has
-   * no effect on a lease once granted.
+   * Gives up the attempt or the wait, which then rejects with `signal.reason` and leaves no lock
+   * behind. It has no effect on a lease once granted.
    */
   signal?: AbortSignal;
+}
+
+export interface AcquireOptions extends LeaseOptions {
+  /**
+   * How long to wait while somebody else holds the lock, in milliseconds; 0: try exactly once.
+   * Default: `Infinity` for `acquire`, 0 for `locked`.
+   */
+  wait?: number;
 }
 
 /** Options with nothing left open. */
@@ -31,10 +39,16 @@ export interface Terms {
   readonly minHold: number;
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
+  readonly wait: number;
 }
 
 /** Checks all arguments of an attempt; a TypeError or RangeError says what was received. */
-export function readTerms(store: LockStore, name: string, options: LeaseOptions = {}): Terms {
+export function readTerms(
+  store: LockStore,
+  name: string,
+  options: AcquireOptions = {},
+  defaultWait = 0,
+): Terms {
   checkName(name);
   checkStore(store, name);
   if (typeof options !== 'object' || options === null) {
@@ -42,7 +56,7 @@ export function readTerms(store: LockStore, name: string, options: LeaseOptions 
       `The options of ${lockNamed(name)} must be an object, not ${shown(options)}`,
     );
   }
-  const { renew = true, minHold = 0, signal } = options;
+  const { renew = true, minHold = 0, signal, wait = defaultWait } = options;
   const ttl = checkTtl(store, name, options.ttl ?? store.ttl ?? 30_000);
   const timeout = checkWhole(name, 'timeout', store.timeout ?? 5_000, 1);
   checkLife(store, name, 'minHold', minHold);
@@ -59,7 +73,14 @@ export function readTerms(store: LockStore, name: string, options: LeaseOptions 
       `signal of ${lockNamed(name)} must be an AbortSignal, not ${shown(signal)}`,
     );
   }
-  return { ttl, renew, minHold, timeout, signal };
+  if (typeof wait !== 'number') {
+    throw new TypeError(
+      `wait of ${lockNamed(name)} must be a number of milliseconds, not ${shown(wait)}`,
+    );
+  }
+  if (!(wait >= 0))
+    throw new RangeError(`wait of ${lockNamed(name)} must be at least 0, not ${wait}`);
+  return { ttl, renew, minHold, timeout, signal, wait };
 }
 
 export function checkTtl(store: LockStore, name: string, ttl: number): number {

@@ -36,6 +36,13 @@ export interface LockStore {
    * was changed.
    */
   release(name: string, token: string): Promise<boolean>;
+
+  /**
+   * Calls `wake` when the lock may have come free, from when the promise resolves until the result
+   * is disposed of. Optional, and a hint: it may wake in vain, and if it wakes too seldom or cannot
+   * be had, those who wait ask more often.
+   */
+  watch?(name: string, wake: () => void): Promise<AsyncDisposable>;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Locks in a directory, for the processes of one machine: the embedded default. */
 import { createHash, randomUUID } from 'node:crypto';
+import { watch } from 'node:fs';
 import { lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Attempt, LockStore } from '../store.js';
@@ -67,6 +68,13 @@ export class FileStore implements LockStore {
 
   release(name: string, token: string): Promise<boolean> {
     return this.#change(name, token, (now) => ({ end: now, token: '' }));
+  }
+
+  /** The system tells of changes in the directory of the lock: of renewals too, and not everywhere. */
+  async watch(name: string, wake: () => void): Promise<AsyncDisposable> {
+    const watcher = watch(this.#path(name), { persistent: false }, wake);
+    watcher.on('error', () => watcher.close());
+    return { [Symbol.asyncDispose]: async () => watcher.close() };
   }
 
   /** Moves the lock on to its next state, if `token` holds it. */

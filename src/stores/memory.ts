@@ -1,6 +1,7 @@
 /** Locks in the memory of one process: the reference implementation of the contract. */
 import type { Attempt, LockStore } from '../store.js';
 import { readOptions, type StoreOptions } from './options.js';
+import { Watchers } from './watchers.js';
 
 export type MemoryStoreOptions = StoreOptions;
 
@@ -16,6 +17,7 @@ export class MemoryStore implements LockStore {
   readonly ttl: number;
   readonly timeout: number;
   readonly #holders = new Map<string, Holder>();
+  readonly #watchers = new Watchers();
   #fence = 0;
   #sweepAt = 1_000;
 
@@ -42,7 +44,14 @@ export class MemoryStore implements LockStore {
   }
 
   async release(name: string, token: string): Promise<boolean> {
-    return this.#holder(name)?.token === token && this.#holders.delete(name);
+    const ours = this.#holder(name)?.token === token && this.#holders.delete(name);
+    if (ours) this.#watchers.wake(name);
+    return ours;
+  }
+
+  async watch(name: string, wake: () => void): Promise<AsyncDisposable> {
+    const remove = this.#watchers.add(name, wake);
+    return { [Symbol.asyncDispose]: async () => remove() };
   }
 
   #holder(name: string): Holder | undefined {

@@ -41,10 +41,15 @@ const extend = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
 
-/** KEYS: lock. ARGV: token. Answers 1, or 0 if the token does not hold the lock. */
+/**
+ * KEYS: lock. ARGV: token, channel. Answers 1, or 0 if the token does not hold the lock. Who waits is
+ * woken by a message; a user who may not publish must be able to release all the same, hence pcall.
+ */
 const release = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('DEL', KEYS[1])`;
+redis.call('DEL', KEYS[1])
+redis.pcall('PUBLISH', ARGV[2], '')
+return 1`;
 
 /** A script with all that it needs, for a client's `EVAL`. */
 export interface Call {
@@ -63,7 +68,12 @@ export function extendCall(key: string, token: string, ttl: number): Call {
 }
 
 export function releaseCall(key: string, token: string): Call {
-  return { script: release, keys: [key], arguments: [token] };
+  return { script: release, keys: [key], arguments: [token, channelOf(key)] };
+}
+
+/** The channel on which a release of the lock is told; it has the name of the key. */
+export function channelOf(key: string): string {
+  return key;
 }
 
 /**

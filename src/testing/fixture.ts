@@ -56,6 +56,7 @@ export function altered(store: LockStore, replaced: Partial<LockStore>): LockSto
     acquire: (name, token, ttl) => store.acquire(name, token, ttl),
     extend: (name, token, ttl) => store.extend(name, token, ttl),
     release: (name, token) => store.release(name, token),
+    ...(store.watch && { watch: store.watch.bind(store) }),
     ...replaced,
   };
 }

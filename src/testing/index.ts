@@ -9,6 +9,7 @@ import { extension } from './extension.js';
 import type { Case, StoreFixture, StoreUnderTest } from './fixture.js';
 import { loss } from './loss.js';
 import { names } from './names.js';
+import { waiting } from './waiting.js';
 
 export type { StoreFixture, StoreUnderTest } from './fixture.js';
 
@@ -18,6 +19,7 @@ const chapters: Record<string, Case[]> = {
   'Expiry and deadline': expiry,
   'Extension and renewal': extension,
   Loss: loss,
+  Waiting: waiting,
 };
 
 /** Declares the tests of one store; call it at the top of a test file. */

@@ -30,7 +30,7 @@ test('file: 8 processes count to 1600 together, no update lost, fences in order'
 
 test('file: 2000 names of random bytes are 2000 locks, all inside the directory', async () => {
   const directory = join(root, 'names', 'inner');
-  const store = new FileStore(directory);
+  const store = new FileStore(directory, { timeout: 60_000 });
   const names = randomNames(2_000);
   const leases = await Promise.all(names.map((name) => tryAcquire(store, name)));
   assert.ok(leases.every((lease) => lease !== null));

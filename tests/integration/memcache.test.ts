@@ -108,7 +108,7 @@ describe('memcached: what is in the server', () => {
   test('2000 names of random bytes: all distinct, none leaves the prefix', async () => {
     await using server = await startMemcached();
     using client = connect(server.address);
-    const store = new MemcacheStore(client);
+    const store = new MemcacheStore(client, { timeout: 60_000 });
     const names = randomNames(2_000);
     const leases = await Promise.all(names.map((name) => tryAcquire(store, name)));
     assert.ok(leases.every((lease) => lease !== null));

@@ -172,7 +172,7 @@ describe('redis: names', () => {
   test('2000 names of random bytes: all distinct, none leaves the prefix', async () => {
     await using server = await startRedis();
     await using client = await connect({ url: server.url });
-    const store = new RedisStore(client);
+    const store = new RedisStore(client, { timeout: 60_000 });
     const names = randomNames(2_000);
     const leases = await Promise.all(names.map((name) => tryAcquire(store, name)));
     assert.ok(leases.every((lease) => lease !== null));

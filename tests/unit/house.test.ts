@@ -8,7 +8,9 @@ import { fileURLToPath } from 'node:url';
 /** From the roof to the ground: a file imports only from files further down. */
 const floors = [
   ['index.ts'],
+  ['locked.ts'],
   ['acquire.ts'],
+  ['line.ts'],
   ['lease.ts'],
   ['keepalive.ts', 'undo.ts'],
   ['ask.ts', 'options.ts'],

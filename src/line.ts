@@ -1,0 +1,246 @@
+/**
+ * The line of those in this process who want one lock of one store: first come, first served. Only
+ * the head of the line talks to the store, so a thousand who wait cost it what one does.
+ */
+import { onAbort } from './abort.js';
+import { Alarm, later, type Moment, now, until } from './clock.js';
+import type { Lease } from './lease.js';
+import type { LockStore } from './store.js';
+
+/** The store says that somebody else holds the lock, for `retryAfter` more if it knows. */
+export interface Refusal {
+  readonly granted: false;
+  readonly retryAfter?: number | undefined;
+}
+
+interface Waiter {
+  readonly attempt: () => Promise<Lease | Refusal>;
+  /** Ends the wait; false: it was over before. Null: time ran out. */
+  serve(lease: Lease | null): boolean;
+  fail(error: unknown): boolean;
+}
+
+/** The longest rest of a head whom the store wakes, in milliseconds: a wake-up may get lost. */
+const longestRest = 3_000;
+/** The rests of a head whom nobody wakes double from the first to the last of these. */
+const shortestPoll = 25;
+const longestPoll = 1_000;
+
+/**
+ * How often in a row an attempt that left right behind a release of this process was refused,
+ * though the release was granted. On such a store requests overtake each other, or a release takes
+ * several; then the next attempt waits for the release.
+ */
+const overtakings = new WeakMap<LockStore, number>();
+const tooManyOvertakings = 3;
+
+const lines = new WeakMap<LockStore, Map<string, Line>>();
+
+export class Line {
+  readonly #store: LockStore;
+  readonly #name: string;
+  readonly #waiters = new Set<Waiter>();
+  #serving = false;
+  /** The token by which this very process holds the lock. While it does, nobody asks the store. */
+  #holder: string | undefined;
+  /** The release of the last holder, until it is answered. */
+  #release: Promise<boolean | undefined> | undefined;
+  /** When the lock comes free that the last holder left to lapse. */
+  #lapse: Moment | undefined;
+  /** Refusals in a row. */
+  #refusals = 0;
+  /** Ends the rest of the head, after a while. */
+  #wakeHead: ((ms: number) => void) | undefined;
+  /** The head was woken while it asked: what it is told may be out of date. */
+  #wokenEarly = false;
+  #watch: Promise<AsyncDisposable | undefined> | undefined;
+  #watched = false;
+
+  /** The line for a lock. It is kept as long as somebody in this process holds or wants the lock. */
+  static at(store: LockStore, name: string): Line {
+    const ofStore = lines.get(store) ?? new Map<string, Line>();
+    if (ofStore.size === 0) lines.set(store, ofStore);
+    const line = ofStore.get(name) ?? new Line(store, name);
+    ofStore.set(name, line);
+    return line;
+  }
+
+  private constructor(store: LockStore, name: string) {
+    this.#store = store;
+    this.#name = name;
+  }
+
+  /** Notes that this process holds the lock. */
+  held(token: string): void {
+    this.#holder = token;
+    this.#refusals = 0;
+  }
+
+  /**
+   * Notes that this process does not hold the lock any more: it was lost, or it was given back by a
+   * request that just left, to lapse in `after` milliseconds.
+   */
+  ended(token: string, release?: Promise<boolean>, after = 0): void {
+    if (this.#holder !== token) return;
+    this.#holder = undefined;
+    if (release) this.#follow(release);
+    if (after > 0) this.#lapse = later(now(), after);
+    this.#wake();
+    this.#tidy();
+  }
+
+  /**
+   * Stands in line, and resolves to the lease, or to null once `wait` milliseconds have passed.
+   * Rejects with the reason of `signal`, or the error of an attempt.
+   */
+  stand(
+    attempt: () => Promise<Lease | Refusal>,
+    wait: number,
+    signal?: AbortSignal,
+  ): Promise<Lease | null> {
+    return new Promise((resolve, reject) => {
+      const leave =
+        <T>(settle: (outcome: T) => void) =>
+        (outcome: T): boolean => {
+          if (!this.#waiters.delete(waiter)) return false;
+          patience.cancel();
+          stopListening?.();
+          if (this.#waiters.size === 0) this.#wake();
+          settle(outcome);
+          return true;
+        };
+      const waiter: Waiter = { attempt, serve: leave(resolve), fail: leave(reject) };
+      const stopListening = signal && onAbort(signal, () => waiter.fail(signal.reason));
+      const end = later(now(), wait);
+      const patience = new Alarm(() => {
+        const left = until(end);
+        if (left > 0) patience.set(left);
+        else waiter.serve(null);
+      });
+      if (wait < Number.POSITIVE_INFINITY) patience.set(wait);
+      this.#waiters.add(waiter);
+      if (!this.#serving) void this.#serve();
+    });
+  }
+
+  async #serve(): Promise<void> {
+    this.#serving = true;
+    for (const waiter of this.#waiters) {
+      while (this.#waiters.has(waiter)) await this.#serveHead(waiter);
+    }
+    this.#serving = false;
+    this.#tidy();
+  }
+
+  /** One step of serving the head: a rest, or an attempt. */
+  async #serveHead(waiter: Waiter): Promise<void> {
+    if (this.#holder !== undefined) return this.#rest(Number.POSITIVE_INFINITY);
+    const lapsesIn = this.#lapse ? until(this.#lapse) : 0;
+    if (lapsesIn > 0) return this.#rest(lapsesIn);
+    this.#lapse = undefined;
+    const release = this.#release;
+    if (release && (overtakings.get(this.#store) ?? 0) >= tooManyOvertakings) {
+      await release;
+      return;
+    }
+    this.#wokenEarly = false;
+    try {
+      const outcome = await waiter.attempt();
+      if ('granted' in outcome) return this.#refused(outcome, release);
+      if (release) overtakings.set(this.#store, 0);
+      // Who left the line in the meantime gets nothing, and nothing may stay behind.
+      if (!waiter.serve(outcome)) outcome.release().catch(() => {});
+    } catch (error) {
+      waiter.fail(error);
+    }
+  }
+
+  async #refused(
+    { retryAfter = Number.POSITIVE_INFINITY }: Refusal,
+    release: Promise<boolean | undefined> | undefined,
+  ): Promise<void> {
+    if (release) {
+      const overtook = await release;
+      if (overtook) overtakings.set(this.#store, (overtakings.get(this.#store) ?? 0) + 1);
+      return;
+    }
+    this.#refusals += 1;
+    this.#openWatch();
+    const rest = this.#watched
+      ? longestRest
+      : Math.min(longestPoll, shortestPoll * 2 ** (this.#refusals - 1));
+    const jittered = rest * (0.75 + Math.random() / 4);
+    await this.#rest(this.#wokenEarly ? this.#courtesy() : Math.min(jittered, retryAfter));
+  }
+
+  /**
+   * How long who is woken lets others go first: not at all at first, later a little. A process that
+   * hands its lock down its own line wakes all the others each time, in vain.
+   */
+  #courtesy(): number {
+    return this.#refusals <= 2 ? 0 : Math.random() * Math.min(32, 2 ** this.#refusals);
+  }
+
+  /** Rests until woken, or until `ms` have passed. */
+  #rest(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        alarm.cancel();
+        this.#wakeHead = undefined;
+        resolve();
+      };
+      const alarm = new Alarm(wake);
+      let woken = false;
+      this.#wakeHead = (delay) => {
+        if (delay <= 0) return wake();
+        if (!woken) alarm.set(delay);
+        woken = true;
+      };
+      if (ms < Number.POSITIVE_INFINITY) alarm.set(ms);
+    });
+  }
+
+  #wake(ms = 0): void {
+    this.#wokenEarly = true;
+    this.#wakeHead?.(ms);
+  }
+
+  #follow(release: Promise<boolean>): void {
+    const answered = release.catch(() => undefined);
+    this.#release = answered;
+    void answered.then(() => {
+      if (this.#release === answered) this.#release = undefined;
+    });
+  }
+
+  /** A watch that cannot be opened is no error: the head polls. */
+  #openWatch(): void {
+    const { watch } = this.#store;
+    if (this.#watch || !watch) return;
+    const open = async () =>
+      watch.call(this.#store, this.#name, () => this.#wake(this.#courtesy()));
+    const opening = open().catch(() => undefined);
+    this.#watch = opening;
+    void opening.then((opened) => {
+      if (!opened || this.#watch !== opening) return;
+      this.#watched = true;
+      // What happened before the watch was open went unnoticed: ask once more.
+      this.#wake();
+    });
+  }
+
+  #closeWatch(): void {
+    this.#watch?.then((watch) => watch?.[Symbol.asyncDispose]()).catch(() => {});
+    this.#watch = undefined;
+    this.#watched = false;
+  }
+
+  /** Leaves nothing behind for who does not stand here. */
+  #tidy(): void {
+    if (this.#waiters.size > 0) return;
+    this.#closeWatch();
+    if (this.#holder !== undefined) return;
+    const ofStore = lines.get(this.#store);
+    if (ofStore?.get(this.#name) === this) ofStore.delete(this.#name);
+  }
+}

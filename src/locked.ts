@@ -1,0 +1,56 @@
+/** Running a piece of work under a lock. */
+import { acquireInLine } from './acquire.js';
+import { warn } from './events.js';
+import type { Lease } from './lease.js';
+import { type AcquireOptions, readTerms } from './options.js';
+import type { LockStore } from './store.js';
+
+/** What came of it: the value of the body, or why the body did not run. */
+export type Outcome<T> = { ran: true; value: T } | { ran: false; reason: 'held' };
+
+/**
+ * Runs `body` while holding the lock `name`; does not run it if somebody else holds the lock, and
+ * still does once `wait` (default: 0, do not wait) has passed.
+ *
+ * ```ts
+ * const outcome = await locked(store, 'import', (lease) => runImport(lease.signal));
+ * if (!outcome.ran) console.log('another server has it');
+ * ```
+ *
+ * @throws what `body` threw, whatever became of the lease.
+ * @throws {@link LeaseLostError} the body is done, but the lease was lost before.
+ * @throws {@link StoreError}, the reason of `signal`, TypeError, RangeError: as `acquire` does.
+ */
+export async function locked<T>(
+  store: LockStore,
+  name: string,
+  body: (lease: Lease) => T | Promise<T>,
+  options?: AcquireOptions,
+): Promise<Outcome<T>> {
+  const terms = readTerms(store, name, options);
+  if (typeof body !== 'function') {
+    throw new TypeError(`The body of locked must be a function, not ${String(body)}`);
+  }
+  const lease = await acquireInLine(store, name, terms);
+  if (!lease) return { ran: false, reason: 'held' };
+  const value = await runUnder(lease, body);
+  return { ran: true, value };
+}
+
+async function runUnder<T>(lease: Lease, body: (lease: Lease) => T | Promise<T>): Promise<T> {
+  let value: T;
+  try {
+    value = await body(lease);
+  } catch (error) {
+    await lease[Symbol.asyncDispose]();
+    throw error;
+  }
+  lease.assertHeld();
+  // The body is done under a valid lease: a store that is down now does not take its result away.
+  const ours = await lease.release().catch((error: Error) => {
+    warn(error.message, 'DLOCK_RELEASE_IN_DOUBT');
+    return true;
+  });
+  if (!ours) throw lease.signal.reason;
+  return value;
+}

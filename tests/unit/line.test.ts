@@ -1,0 +1,276 @@
+/** The line: who asks the store, when, and how often. */
+import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { acquire, tryAcquire } from '../../src/acquire.js';
+import { useClock } from '../../src/clock.js';
+import { AcquireTimeoutError, StoreError } from '../../src/errors.js';
+import type { Lease } from '../../src/lease.js';
+import type { Attempt } from '../../src/store.js';
+import { FakeClock, settled } from './fake-clock.js';
+import { cut, ScriptedStore } from './scripted-store.js';
+
+let clock: FakeClock;
+let store: ScriptedStore;
+beforeEach(() => {
+  clock = FakeClock.install();
+  store = new ScriptedStore();
+});
+afterEach(() => useClock());
+
+const granted: Attempt = { granted: true };
+const refused: Attempt = { granted: false };
+
+describe('waiting for another process', () => {
+  test('without a watch: polled with pauses that grow from 25 ms to 1 s', async () => {
+    store.answers.acquire = [refused];
+    const controller = new AbortController();
+    const waiting = acquire(store, 'import', { signal: controller.signal }).catch(() => {});
+    await clock.advance(1_000);
+    const first = store.count('acquire');
+    assert.ok(first >= 5 && first <= 8, `${first} in the first second`);
+    await clock.advance(60_000);
+    const later = store.count('acquire') - first;
+    assert.ok(later >= 55 && later <= 85, `${later} in the next minute`);
+    controller.abort();
+    await waiting;
+    await clock.advance(1_000);
+    assert.equal(clock.timers.size, 0);
+  });
+
+  test('never later than when the life of the holder ends', async () => {
+    store.answers.acquire = [
+      refused,
+      refused,
+      refused,
+      refused,
+      refused,
+      refused,
+      { granted: false, retryAfter: 7 },
+      granted,
+    ];
+    let lease: Lease | undefined;
+    const waiting = acquire(store, 'import').then((result) => {
+      lease = result;
+      return result;
+    });
+    while (store.count('acquire') < 7) await clock.advance(1);
+    await clock.advance(8);
+    assert.ok(lease);
+    await (await waiting).release();
+  });
+
+  test('with a watch: asked once when it opens, then woken, or every few seconds', async () => {
+    const watched = new WatchedStore();
+    watched.answers.acquire = [refused];
+    const waiting = acquire(watched, 'import');
+    await clock.advance(10);
+    assert.equal(watched.count('acquire'), 2);
+    await clock.advance(60_000);
+    const polls = watched.count('acquire') - 2;
+    assert.ok(polls >= 19 && polls <= 30, `${polls} in a minute`);
+    watched.answers.acquire = [granted];
+    watched.wake();
+    await clock.advance(40);
+    const lease = await waiting;
+    await settled();
+    assert.equal(watched.open, 0, 'nobody stands in line any more');
+    await lease.release();
+  });
+
+  test('a wake-up while the head asks is not lost', async () => {
+    const watched = new WatchedStore();
+    let answer = (_: Attempt) => {};
+    watched.answers.acquire = [
+      refused,
+      () =>
+        new Promise((resolve) => {
+          answer = resolve;
+        }),
+      granted,
+    ];
+    const waiting = acquire(watched, 'import');
+    await clock.advance(1);
+    watched.wake();
+    answer(refused);
+    await clock.advance(40);
+    await (await waiting).release();
+  });
+
+  test('woken in vain time and again, the head lets others go first', async () => {
+    const watched = new WatchedStore();
+    watched.answers.acquire = [refused];
+    const controller = new AbortController();
+    const waiting = acquire(watched, 'import', { signal: controller.signal }).catch(() => {});
+    await clock.advance(10);
+    for (let wake = 0; wake < 100; wake++) {
+      watched.wake();
+      await clock.advance(5);
+    }
+    const requests = watched.count('acquire');
+    assert.ok(requests > 5 && requests < 60, `${requests} requests for 100 wake-ups`);
+    controller.abort();
+    await waiting;
+  });
+
+  test('a thousand who wait ask as often as one', async () => {
+    store.answers.acquire = [refused];
+    const waiting = Array.from({ length: 1_000 }, () =>
+      acquire(store, 'import', { wait: 10_000 }).catch((error) => error),
+    );
+    await clock.advance(10_000);
+    for (const error of await Promise.all(waiting)) assert.ok(error instanceof AcquireTimeoutError);
+    assert.ok(store.count('acquire') <= 20, `${store.count('acquire')}`);
+    assert.equal(clock.timers.size <= 1, true);
+  });
+
+  test('a wait longer than any timer is waited for in pieces', async () => {
+    store.answers.acquire = [refused];
+    const day = 24 * 3_600_000;
+    const failures: unknown[] = [];
+    void acquire(store, 'import', { wait: 30 * day }).catch((error) => failures.push(error));
+    await clock.advance(1);
+    for (let passed = 0; passed < 29; passed++) {
+      clock.block(day - 10);
+      await clock.advance(10);
+    }
+    assert.deepEqual(failures, []);
+    clock.block(day);
+    await clock.advance(10);
+    assert.ok(failures[0] instanceof AcquireTimeoutError);
+  });
+});
+
+describe('waiting for this process', () => {
+  test('nobody asks until the lease ends; its release and the next attempt leave together', async () => {
+    const holder = await tryAcquire(store, 'import');
+    const waiting = acquire(store, 'import');
+    await clock.advance(9_000);
+    assert.deepEqual(operations(), ['acquire', 'extend'].slice(0, store.requests.length));
+    const before = store.requests.length;
+    void holder?.release();
+    for (let turn = 0; turn < 10; turn++) await null;
+    assert.deepEqual(operations().slice(before), ['release', 'acquire'], 'in one turn');
+    await (await waiting).release();
+  });
+
+  test('where an attempt overtakes the release, it follows it after three times', async () => {
+    let held = false;
+    let overtakings = 0;
+    store.acquire = async () => {
+      if (held) {
+        overtakings += 1;
+        return refused;
+      }
+      held = true;
+      return granted;
+    };
+    store.release = async () => {
+      await settled();
+      held = false;
+      return true;
+    };
+    let lease = await acquire(store, 'import');
+    for (let section = 0; section < 20; section++) {
+      const next = acquire(store, 'import');
+      await lease.release();
+      lease = await next;
+    }
+    assert.equal(overtakings, 3);
+    await lease.release();
+  });
+
+  test('a lease that is lost lets the next one ask at once', async () => {
+    const lease = await tryAcquire(store, 'import', { renew: false });
+    const waiting = acquire(store, 'import');
+    await clock.advance(29_697);
+    assert.equal(store.count('acquire'), 1);
+    await clock.advance(2);
+    assert.equal(store.count('acquire'), 2);
+    assert.equal(lease?.held, false);
+    await (await waiting).release();
+  });
+
+  test('a lease that is left to lapse lets the next one ask when it lapses', async () => {
+    const lease = await tryAcquire(store, 'import');
+    const waiting = acquire(store, 'import');
+    await lease?.release({ after: 5_000 });
+    await clock.advance(4_990);
+    assert.equal(store.count('acquire'), 1);
+    await clock.advance(20);
+    assert.equal(store.count('acquire'), 2);
+    await (await waiting).release();
+  });
+});
+
+describe('leaving the line', () => {
+  test('a lease that comes for who has left is given back, and the next one is served', async () => {
+    let answer = (_: Attempt) => {};
+    store.answers.acquire = [
+      () =>
+        new Promise((resolve) => {
+          answer = resolve;
+        }),
+      granted,
+    ];
+    const impatient = acquire(store, 'import', { wait: 100 }).catch((error) => error);
+    const patient = acquire(store, 'import');
+    await clock.advance(101);
+    assert.ok((await impatient) instanceof AcquireTimeoutError);
+    answer(granted);
+    const lease = await patient;
+    assert.deepEqual(operations(), ['acquire', 'release', 'acquire']);
+    await lease.release();
+  });
+
+  test('a StoreError ends the wait of the head only', async () => {
+    store.answers.acquire = [cut, cut, granted];
+    const first = acquire(store, 'import').catch((error) => error);
+    const second = acquire(store, 'import');
+    assert.ok((await first) instanceof StoreError);
+    await (await second).release();
+  });
+
+  test('many who wait on one signal add one listener, and leave none', async () => {
+    store.answers.acquire = [refused];
+    const controller = new AbortController();
+    const { signal } = controller;
+    const waiting = Array.from({ length: 100 }, (_, index) =>
+      acquire(store, `lock ${index % 3}`, { signal }).catch((error) => error),
+    );
+    await settled();
+    assert.equal(getEventListeners(signal, 'abort').length, 1);
+    controller.abort('enough');
+    assert.deepEqual(new Set(await Promise.all(waiting)), new Set(['enough']));
+    assert.equal(getEventListeners(signal, 'abort').length, 0);
+    await settled();
+    assert.equal(clock.timers.size <= 1, true);
+  });
+});
+
+test('waits that cannot be meant are refused', async () => {
+  await assert.rejects(acquire(store, 'import', { wait: -1 }), RangeError);
+  await assert.rejects(acquire(store, 'import', { wait: Number.NaN }), RangeError);
+  await assert.rejects(acquire(store, 'import', { wait: '5' as never }), TypeError);
+  assert.equal(store.requests.length, 0);
+});
+
+function operations(): string[] {
+  return store.requests.map(({ operation }) => operation);
+}
+
+/** A store that wakes when it is told to. */
+class WatchedStore extends ScriptedStore {
+  open = 0;
+  wake = () => {};
+
+  async watch(_name: string, wake: () => void): Promise<AsyncDisposable> {
+    this.open += 1;
+    this.wake = wake;
+    return {
+      [Symbol.asyncDispose]: async () => {
+        this.open -= 1;
+      },
+    };
+  }
+}
