@@ -1,9 +1,8 @@
 /** Taking a lock. */
 import { askToAcquire, type Claim, storeError } from './ask.js';
-import { clock, now, until } from './clock.js';
+import { clock, now } from './clock.js';
 import { AcquireTimeoutError, lockNamed } from './errors.js';
 import { tell } from './events.js';
-import { deadlineOf } from './keepalive.js';
 import { HeldLease, type Lease } from './lease.js';
 import { Line, type Refusal } from './line.js';
 import { type AcquireOptions, type LeaseOptions, readTerms, type Terms } from './options.js';
@@ -41,7 +40,7 @@ export async function tryAcquire(
  * between processes. A thousand who wait cost the store what one does.
  *
  * @throws {@link AcquireTimeoutError} `wait` ran out.
- * @throws {@link StoreError} the store could not be asked; that ends the wait.
+ * @throws {@link StoreError} the store could not be asked; that ends the wait of the whole line.
  * @throws the reason of `signal`, when it aborts first.
  * @throws TypeError or RangeError for arguments that cannot be meant, before any request.
  */
@@ -58,15 +57,28 @@ export async function acquire(
   );
 }
 
-/** Null: `wait` ran out. */
+/** Null: somebody else holds the lock, and still does after `wait`. */
 export async function acquireInLine(
   store: LockStore,
   name: string,
-  { signal, wait, ...terms }: Terms,
+  terms: Terms,
 ): Promise<Lease | null> {
+  const { signal, wait } = terms;
   signal?.throwIfAborted();
-  if (wait > 0) return Line.at(store, name).stand(() => attempt(store, name, terms), wait, signal);
-  const outcome = await attempt(store, name, terms, signal);
+  const lease =
+    wait > 0
+      ? await Line.at(store, name).stand(() => attempt(store, name, terms), wait, signal)
+      : leaseOf(await attempt(store, name, terms, signal));
+  if (!lease || lease.held) return lease;
+  void lease.release();
+  throw storeError(
+    lease,
+    'acquire',
+    new Error(`it was granted only after its ttl of ${terms.ttl} ms`),
+  );
+}
+
+function leaseOf(outcome: Lease | Refusal): Lease | null {
   return 'granted' in outcome ? null : outcome;
 }
 
@@ -74,36 +86,27 @@ export async function acquireInLine(
 async function attempt(
   store: LockStore,
   name: string,
-  terms: Omit<Terms, 'signal' | 'wait'>,
+  terms: Terms,
   signal?: AbortSignal,
 ): Promise<Lease | Refusal> {
   const { ttl, timeout } = terms;
   const token = newToken();
   const claim: Claim = { store, name, token, ttl, timeout, requests: [], fence: undefined };
   const start = now();
-  try {
-    const answer = await askToAcquire(claim, signal);
-    const duration = clock.monotonic() - start.monotonic;
-    if (!answer.granted) {
-      const { retryAfter } = answer;
-      tell('refused', claim, () => ({ retryAfter, duration }));
-      if (claim.requests.length > 1) void undo(claim);
-      return answer;
-    }
-    if (until(deadlineOf(start, ttl)) <= 0) {
-      throw storeError(
-        claim,
-        'acquire',
-        new Error(`it was granted only after its ttl of ${ttl} ms`),
-      );
-    }
-    claim.fence = answer.fence;
-    tell('granted', claim, () => ({ ttl, duration }));
-    const line = Line.at(store, name);
-    line.held(token);
-    return new HeldLease(claim, start, terms, (...ending) => line.ended(token, ...ending));
-  } catch (error) {
+  const answer = await askToAcquire(claim, signal).catch((error) => {
     void undo(claim);
     throw error;
+  });
+  const duration = clock.monotonic() - start.monotonic;
+  if (!answer.granted) {
+    const { retryAfter } = answer;
+    tell('refused', claim, () => ({ retryAfter, duration }));
+    if (claim.requests.length > 1) void undo(claim);
+    return answer;
   }
+  claim.fence = answer.fence;
+  tell('granted', claim, () => ({ ttl, duration }));
+  const line = Line.at(store, name);
+  line.held(token);
+  return new HeldLease(claim, start, terms, (...ending) => line.ended(token, ...ending));
 }

@@ -5,7 +5,7 @@
 import { onAbort } from './abort.js';
 import { clock } from './clock.js';
 import { lockNamed, StoreError } from './errors.js';
-import { tell } from './events.js';
+import { type Subject, tell } from './events.js';
 import type { Attempt, LockStore } from './store.js';
 
 /** One bid for one lock, and what identifies it to the store. */
@@ -108,15 +108,15 @@ function answerWithin<T>(answer: Promise<T>, ms: number, signal?: AbortSignal): 
 }
 
 /** The one place where a store's trouble gets its name. */
-export function storeError(claim: Claim, operation: string, cause: unknown): StoreError {
+export function storeError(subject: Subject, operation: string, cause: unknown): StoreError {
   const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
   const error = new StoreError(
-    `The store failed to ${operation} ${lockNamed(claim.name)}: ${reason}`,
+    `The store failed to ${operation} ${lockNamed(subject.name)}: ${reason}`,
     {
       cause,
     },
   );
-  tell('store-error', claim, () => ({ operation, error }));
+  tell('store-error', subject, () => ({ operation, error }));
   return error;
 }
 

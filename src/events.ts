@@ -40,7 +40,7 @@ const channels = {
 } satisfies Record<EventName, unknown>;
 
 /** Whose event it is. */
-interface Subject {
+export interface Subject {
   readonly name: string;
   readonly token: string;
   readonly fence?: number | undefined;

@@ -141,7 +141,7 @@ export class HeldLease implements Lease {
     const life = Math.max(after, Math.ceil(this.#minHoldEnd - asked));
     if (!wasHeld) {
       // What is left of it in the store is of no use to anybody, unless the lock was to stay taken.
-      if (life <= 0) await askToRelease(claim).catch(() => {});
+      if (life <= 0) await askToRelease(claim).catch(() => void undo(claim));
       return false;
     }
     const answer = life > 0 ? this.#letLapse(life) : this.#free();

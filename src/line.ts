@@ -91,7 +91,7 @@ export class Line {
 
   /**
    * Stands in line, and resolves to the lease, or to null once `wait` milliseconds have passed.
-   * Rejects with the reason of `signal`, or the error of an attempt.
+   * Rejects with the reason of `signal`, or the error of the head's attempt.
    */
   stand(
     attempt: () => Promise<Lease | Refusal>,
@@ -151,7 +151,8 @@ export class Line {
       // Who left the line in the meantime gets nothing, and nothing may stay behind.
       if (!waiter.serve(outcome)) outcome.release().catch(() => {});
     } catch (error) {
-      waiter.fail(error);
+      // The head asked for all, and an outage is to be told in time to all.
+      for (const waiter of this.#waiters) waiter.fail(error);
     }
   }
 

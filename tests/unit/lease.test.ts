@@ -298,6 +298,16 @@ describe('release', () => {
     assert.equal(signal.aborted, true);
   });
 
+  test('past the deadline, and the store is down: false all the same, and soon', async () => {
+    store.answers.release = [cut];
+    const lease = await take();
+    clock.block(validity);
+    assert.equal(await lease.release(), false);
+    await clock.advance(60_000);
+    assert.ok(store.count('release') >= 3, 'what is left is given back in the background');
+    assert.equal(clock.timers.size, 0);
+  });
+
   test('in doubt: StoreError, the same for a second call, and repeated in the background', async () => {
     store.answers.release = [cut, cut, true];
     const lease = await take();

@@ -223,12 +223,28 @@ describe('leaving the line', () => {
     await lease.release();
   });
 
-  test('a StoreError ends the wait of the head only', async () => {
-    store.answers.acquire = [cut, cut, granted];
-    const first = acquire(store, 'import').catch((error) => error);
-    const second = acquire(store, 'import');
-    assert.ok((await first) instanceof StoreError);
-    await (await second).release();
+  test('an outage is told to all who stand in line, by one attempt', async () => {
+    store.answers.acquire = [cut];
+    const waiting = Array.from({ length: 100 }, () =>
+      acquire(store, 'import').catch((error) => error),
+    );
+    for (const error of await Promise.all(waiting)) assert.ok(error instanceof StoreError);
+    assert.equal(store.count('acquire'), 2, 'an attempt and its repeat');
+    store.answers.acquire = [granted];
+    await (await acquire(store, 'import')).release();
+  });
+
+  test('a grant that comes too late for its own short ttl ends that wait only', async () => {
+    store.answers.acquire = [
+      () => {
+        clock.block(100);
+        return granted;
+      },
+    ];
+    const hasty = acquire(store, 'import', { ttl: 50 }).catch((error) => error);
+    const other = acquire(store, 'import');
+    assert.match((await hasty).message, /only after its ttl of 50 ms/);
+    await (await other).release();
   });
 
   test('many who wait on one signal add one listener, and leave none', async () => {
