@@ -15,6 +15,8 @@ export default defineConfig({
   target: 'node20.4',
   // No chunks: a subpath is one file, and no store imports the core at run time.
   splitting: false,
+  // Published code says `node:` as the sources do; by default tsup would strip it.
+  removeNodeProtocol: false,
   clean: true,
   // A reference written in a source file is lost when the declarations are bundled.
   dts: { banner: '/// <reference lib="esnext.disposable" />' },

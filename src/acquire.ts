@@ -30,7 +30,7 @@ export async function tryAcquire(
   name: string,
   options?: LeaseOptions,
 ): Promise<Lease | null> {
-  return acquireInLine(store, name, { ...readTerms(store, name, options), wait: 0 });
+  return acquireOnce(store, name, readTerms(store, name, options));
 }
 
 /**
@@ -49,7 +49,7 @@ export async function acquire(
   name: string,
   options?: AcquireOptions,
 ): Promise<Lease> {
-  const terms = readTerms(store, name, options, Number.POSITIVE_INFINITY);
+  const terms = readTerms(store, name, options, Infinity);
   const lease = await acquireInLine(store, name, terms);
   if (lease) return lease;
   throw new AcquireTimeoutError(
@@ -63,23 +63,25 @@ export async function acquireInLine(
   name: string,
   terms: Terms,
 ): Promise<Lease | null> {
-  const { signal, wait } = terms;
+  const { wait, signal } = terms;
+  if (wait === 0) return acquireOnce(store, name, terms);
   signal?.throwIfAborted();
-  const lease =
-    wait > 0
-      ? await Line.at(store, name).stand(() => attempt(store, name, terms), wait, signal)
-      : leaseOf(await attempt(store, name, terms, signal));
-  if (!lease || lease.held) return lease;
-  void lease.release();
-  throw storeError(
-    lease,
-    'acquire',
-    new Error(`it was granted only after its ttl of ${terms.ttl} ms`),
-  );
+  const line = Line.at({ store, name });
+  return inTime(await line.stand(() => attempt(store, name, terms), wait, signal));
 }
 
-function leaseOf(outcome: Lease | Refusal): Lease | null {
-  return 'granted' in outcome ? null : outcome;
+async function acquireOnce(store: LockStore, name: string, terms: Terms): Promise<Lease | null> {
+  const { signal } = terms;
+  signal?.throwIfAborted();
+  const outcome = await attempt(store, name, terms, signal);
+  return inTime('granted' in outcome ? null : outcome);
+}
+
+/** A grant that comes after its own deadline is no lease, and given back. */
+function inTime(lease: Lease | null): Lease | null {
+  if (!lease || lease.held) return lease;
+  void lease.release();
+  throw storeError(lease, 'acquire', new Error('it was granted only after its ttl'));
 }
 
 /** One attempt, with a token of its own. */
@@ -106,7 +108,5 @@ async function attempt(
   }
   claim.fence = answer.fence;
   tell('granted', claim, () => ({ ttl, duration }));
-  const line = Line.at(store, name);
-  line.held(token);
-  return new HeldLease(claim, start, terms, (...ending) => line.ended(token, ...ending));
+  return new HeldLease(claim, start, terms);
 }

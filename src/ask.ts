@@ -80,30 +80,17 @@ async function ask(
 /** Written for the least work in the common case: one promise, one timer. */
 function answerWithin<T>(answer: Promise<T>, ms: number, signal?: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const settle = () => {
-      clock.clearTimer(timer);
-      stopListening?.();
-    };
-    const timer = clock.setTimer(() => {
-      settle();
-      reject(new Error(`no answer within ${ms} ms`));
-    }, ms);
-    const stopListening =
-      signal &&
-      onAbort(signal, () => {
-        settle();
-        reject(signal.reason);
-      });
-    Promise.resolve(answer).then(
-      (value) => {
-        settle();
-        resolve(value);
-      },
-      (error) => {
-        settle();
-        reject(error);
-      },
-    );
+    const settle =
+      <Value>(how: (value: Value) => void) =>
+      (value: Value) => {
+        clock.clearTimer(timer);
+        stopListening?.();
+        how(value);
+      };
+    const fail = settle(reject);
+    const timer = clock.setTimer(() => fail(new Error(`no answer within ${ms} ms`)), ms);
+    const stopListening = signal && onAbort(signal, () => fail(signal.reason));
+    Promise.resolve(answer).then(settle(resolve), fail);
   });
 }
 
@@ -121,7 +108,5 @@ export function storeError(subject: Subject, operation: string, cause: unknown):
 }
 
 function unexpected(answer: unknown): Error {
-  return new TypeError(
-    `the store answered ${JSON.stringify(answer)}, which its contract does not allow`,
-  );
+  return new TypeError(`unexpected answer ${JSON.stringify(answer)}`);
 }

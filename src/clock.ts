@@ -100,7 +100,7 @@ let watching = false;
 
 /**
  * Timers run on the monotonic clock, which stands still while the machine sleeps. So one timer
- * looks each second whether the wall clock has run ahead, and if so rings every alarm. It stops by
+ * looks each second whether the wall clock ran differently, and if so rings every alarm. It stops by
  * itself when no alarm is set.
  */
 function watchForSleep(): void {
@@ -110,9 +110,10 @@ function watchForSleep(): void {
     watching = alarms.size > 0;
     if (!watching) return;
     const current = ahead();
-    const jumped = current - baseline > 10;
-    if (jumped || current < baseline) baseline = current;
-    if (jumped) for (const alarm of [...alarms]) alarm.ring();
+    if (current < baseline || current > baseline + 10) {
+      baseline = current;
+      for (const alarm of alarms) alarm.ring();
+    }
     clock.setTimer(look, 1_000);
   };
   watching = true;

@@ -60,15 +60,11 @@ export class AcquireTimeoutError extends DlockError {
  */
 function brand(type: abstract new (...args: never) => Error, name: string): void {
   const mark = Symbol.for(`dlock-js.${name}`);
-  Object.defineProperties(type.prototype, {
-    name: { value: name, configurable: true, writable: true },
-    [mark]: { value: true },
-  });
+  Object.assign(type.prototype, { name, [mark]: true });
   Object.defineProperty(type, Symbol.hasInstance, {
     value(this: unknown, value: unknown): boolean {
-      return this === type
-        ? typeof value === 'object' && value !== null && mark in value
-        : Function.prototype[Symbol.hasInstance].call(this, value);
+      if (this !== type) return Function.prototype[Symbol.hasInstance].call(this, value);
+      return typeof value === 'object' && value !== null && mark in value;
     },
   });
 }

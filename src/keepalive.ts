@@ -6,6 +6,7 @@ import { askToExtend, type Claim } from './ask.js';
 import { Alarm, clock, earliest, later, type Moment, now, until } from './clock.js';
 import { LeaseLostError, lockNamed } from './errors.js';
 import { tell, warn } from './events.js';
+import { Holder } from './holders.js';
 
 /**
  * When a lease stops being valid: its ttl after the request left, less a margin of 1 % and 2 ms for
@@ -20,12 +21,14 @@ export class KeepAlive {
   static readonly #forgotten = new FinalizationRegistry<KeepAlive>((life) => life.#forsake());
 
   readonly #claim: Claim;
-  readonly #onLoss: () => void;
+  /** How the lease looks to those who wait for its lock in this process. */
+  readonly holder: Holder;
   readonly #alarm = new Alarm(() => this.#tick());
   #state: 'held' | 'stopped' | 'lost' = 'held';
   #ttl: number;
   #deadline: Moment;
-  /** When the next renewal is due, by the monotonic clock; infinite without renewal. */
+  #renews: boolean;
+  /** When the next renewal is due, by the monotonic clock. */
   #renewAt: number;
   /** The extension in flight; there is never more than one. */
   #extending: Promise<void> | undefined;
@@ -37,12 +40,13 @@ export class KeepAlive {
   /** The caller's handle, until the first renewal: most leases end sooner, and watching is not free. */
   #handle: WeakKey | undefined;
 
-  constructor(claim: Claim, start: Moment, renew: boolean, handle: WeakKey, onLoss: () => void) {
+  constructor(claim: Claim, start: Moment, renew: boolean, handle: WeakKey) {
     this.#claim = claim;
-    this.#onLoss = onLoss;
+    this.holder = new Holder(claim);
     this.#ttl = claim.ttl;
     this.#deadline = deadlineOf(start, claim.ttl);
-    this.#renewAt = renew ? renewalAfter(start, claim.ttl) : Number.POSITIVE_INFINITY;
+    this.#renews = renew;
+    this.#renewAt = renewalAfter(start, claim.ttl);
     this.#handle = handle;
     this.#rest();
   }
@@ -102,7 +106,7 @@ export class KeepAlive {
     const error = this.#lost(reason, cause);
     this.#loss = error;
     tell('lost', this.#claim, () => ({ error }));
-    this.#onLoss();
+    this.holder.end();
     this.#controller?.abort(error);
   }
 
@@ -112,8 +116,7 @@ export class KeepAlive {
     // Until the answer comes, a shorter life may already be true, and a longer one not yet.
     this.#deadline = earliest(this.#deadline, deadline);
     this.#ttl = ttl;
-    const renews = this.#renewAt < Number.POSITIVE_INFINITY;
-    if (renews) this.#renewAt = start.monotonic + ttl / 12;
+    this.#renewAt = start.monotonic + ttl / 12;
     this.#rest();
     try {
       const ours = await askToExtend(this.#claim, ttl, timeout);
@@ -125,15 +128,20 @@ export class KeepAlive {
     this.assertHeld();
     this.#trouble = undefined;
     this.#deadline = deadline;
-    if (renews) this.#renewAt = renewalAfter(start, ttl);
+    this.#renewAt = renewalAfter(start, ttl);
     const duration = clock.monotonic() - start.monotonic;
     tell('renewed', this.#claim, () => ({ ttl, duration }));
   }
 
   #tick(): void {
     if (this.remaining === 0) return;
-    if (!this.#extending && this.#renewAt <= clock.monotonic()) this.#renew();
+    if (this.#untilRenewal() <= 0) this.#renew();
     this.#rest();
+  }
+
+  /** Infinite without renewal, and while an extension is in flight. */
+  #untilRenewal(): number {
+    return this.#renews && !this.#extending ? this.#renewAt - clock.monotonic() : Infinity;
   }
 
   /** An unknown outcome is retried soon, until the deadline; a loss has been told already. */
@@ -145,11 +153,10 @@ export class KeepAlive {
     this.extend(undefined, Math.min(this.#claim.timeout, Math.ceil(this.#ttl / 3))).catch(() => {});
   }
 
-  /** Sets the alarm for what comes next: the deadline, or a renewal unless one is in flight. */
+  /** Sets the alarm for what comes next: the deadline, or a renewal. */
   #rest(): void {
     if (this.#state !== 'held') return;
-    const renewal = this.#extending ? Number.POSITIVE_INFINITY : this.#renewAt - clock.monotonic();
-    this.#alarm.set(Math.max(1, Math.min(until(this.#deadline), renewal)));
+    this.#alarm.set(Math.max(1, Math.min(until(this.#deadline), this.#untilRenewal())));
   }
 
   #end(state: 'stopped' | 'lost'): void {
@@ -161,9 +168,9 @@ export class KeepAlive {
 
   /** Nobody can release the lease any more: it lapses, and its signal still tells when. */
   #forsake(): void {
-    this.#renewAt = Number.POSITIVE_INFINITY;
+    this.#renews = false;
     warn(
-      `The lease on ${lockNamed(this.#claim.name)} was forgotten: garbage-collected, but never released. It is not renewed any more.`,
+      `The lease on ${lockNamed(this.#claim.name)} was forgotten, and is not renewed any more`,
       'DLOCK_LEASE_FORGOTTEN',
     );
   }

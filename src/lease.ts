@@ -4,7 +4,7 @@ import { clock, type Moment } from './clock.js';
 import { lockNamed } from './errors.js';
 import { tell, warn } from './events.js';
 import { KeepAlive } from './keepalive.js';
-import { checkLife, checkTtl, type Terms } from './options.js';
+import { checkTime, type Terms } from './options.js';
 import { undo } from './undo.js';
 
 /**
@@ -54,31 +54,18 @@ export interface Lease extends AsyncDisposable {
   release(options?: { after?: number }): Promise<boolean>;
 }
 
-/**
- * Told once, when a lease ends: lost, or given back by a request that just left, to lapse in `after`
- * milliseconds.
- */
-export type OnEnd = (release?: Promise<boolean>, after?: number) => void;
-
 /** The lease of a claim that the store granted. */
 export class HeldLease implements Lease {
   readonly #claim: Claim;
   readonly #life: KeepAlive;
-  readonly #onEnd: OnEnd;
   /** Until when the lock stays taken even if released, by the monotonic clock: the one that cannot be set. */
   readonly #minHoldEnd: number;
   #release: Promise<boolean> | undefined;
 
-  constructor(
-    claim: Claim,
-    start: Moment,
-    { renew, minHold }: Pick<Terms, 'renew' | 'minHold'>,
-    onEnd: OnEnd,
-  ) {
+  constructor(claim: Claim, start: Moment, { renew, minHold }: Terms) {
     this.#claim = claim;
-    this.#onEnd = onEnd;
     this.#minHoldEnd = start.monotonic + minHold;
-    this.#life = new KeepAlive(claim, start, renew, this, onEnd);
+    this.#life = new KeepAlive(claim, start, renew, this);
   }
 
   get name(): string {
@@ -110,12 +97,12 @@ export class HeldLease implements Lease {
   }
 
   async extend(ttl?: number): Promise<void> {
-    if (ttl !== undefined) checkTtl(this.#claim.store, this.name, ttl);
+    if (ttl !== undefined) checkTime(this.name, 'ttl', ttl, 1, this.#claim.store.maxTtl);
     await this.#life.extend(ttl);
   }
 
   async release({ after = 0 }: { after?: number } = {}): Promise<boolean> {
-    checkLife(this.#claim.store, this.name, 'after', after);
+    checkTime(this.name, 'after', after, 0, this.#claim.store.maxTtl);
     this.#release ??= this.#giveBack(after);
     return this.#release;
   }
@@ -145,7 +132,7 @@ export class HeldLease implements Lease {
       return false;
     }
     const answer = life > 0 ? this.#letLapse(life) : this.#free();
-    this.#onEnd(answer, life);
+    this.#life.holder.end(answer, life);
     const ours = await answer;
     if (ours) {
       const duration = clock.monotonic() - asked;

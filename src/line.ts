@@ -4,7 +4,9 @@
  */
 import { onAbort } from './abort.js';
 import { Alarm, later, type Moment, now, until } from './clock.js';
+import { type Holder, holderOf } from './holders.js';
 import type { Lease } from './lease.js';
+import { type Lock, Registry } from './registry.js';
 import type { LockStore } from './store.js';
 
 /** The store says that somebody else holds the lock, for `retryAfter` more if it knows. */
@@ -34,15 +36,12 @@ const longestPoll = 1_000;
 const overtakings = new WeakMap<LockStore, number>();
 const tooManyOvertakings = 3;
 
-const lines = new WeakMap<LockStore, Map<string, Line>>();
+const lines = new Registry<Line>();
 
 export class Line {
-  readonly #store: LockStore;
-  readonly #name: string;
+  readonly #lock: Lock;
   readonly #waiters = new Set<Waiter>();
   #serving = false;
-  /** The token by which this very process holds the lock. While it does, nobody asks the store. */
-  #holder: string | undefined;
   /** The release of the last holder, until it is answered. */
   #release: Promise<boolean | undefined> | undefined;
   /** When the lock comes free that the last holder left to lapse. */
@@ -56,37 +55,15 @@ export class Line {
   #watch: Promise<AsyncDisposable | undefined> | undefined;
   #watched = false;
 
-  /** The line for a lock. It is kept as long as somebody in this process holds or wants the lock. */
-  static at(store: LockStore, name: string): Line {
-    const ofStore = lines.get(store) ?? new Map<string, Line>();
-    if (ofStore.size === 0) lines.set(store, ofStore);
-    const line = ofStore.get(name) ?? new Line(store, name);
-    ofStore.set(name, line);
+  /** The line for a lock. It is kept as long as somebody stands in it. */
+  static at(lock: Lock): Line {
+    const line = lines.get(lock) ?? new Line(lock);
+    lines.set(lock, line);
     return line;
   }
 
-  private constructor(store: LockStore, name: string) {
-    this.#store = store;
-    this.#name = name;
-  }
-
-  /** Notes that this process holds the lock. */
-  held(token: string): void {
-    this.#holder = token;
-    this.#refusals = 0;
-  }
-
-  /**
-   * Notes that this process does not hold the lock any more: it was lost, or it was given back by a
-   * request that just left, to lapse in `after` milliseconds.
-   */
-  ended(token: string, release?: Promise<boolean>, after = 0): void {
-    if (this.#holder !== token) return;
-    this.#holder = undefined;
-    if (release) this.#follow(release);
-    if (after > 0) this.#lapse = later(now(), after);
-    this.#wake();
-    this.#tidy();
+  private constructor(lock: Lock) {
+    this.#lock = lock;
   }
 
   /**
@@ -117,7 +94,7 @@ export class Line {
         if (left > 0) patience.set(left);
         else waiter.serve(null);
       });
-      if (wait < Number.POSITIVE_INFINITY) patience.set(wait);
+      if (wait < Infinity) patience.set(wait);
       this.#waiters.add(waiter);
       if (!this.#serving) void this.#serve();
     });
@@ -128,18 +105,18 @@ export class Line {
     for (const waiter of this.#waiters) {
       while (this.#waiters.has(waiter)) await this.#serveHead(waiter);
     }
-    this.#serving = false;
-    this.#tidy();
+    this.#close();
   }
 
   /** One step of serving the head: a rest, or an attempt. */
   async #serveHead(waiter: Waiter): Promise<void> {
-    if (this.#holder !== undefined) return this.#rest(Number.POSITIVE_INFINITY);
+    const holder = holderOf(this.#lock);
+    if (holder) return this.#restBehind(holder);
     const lapsesIn = this.#lapse ? until(this.#lapse) : 0;
     if (lapsesIn > 0) return this.#rest(lapsesIn);
     this.#lapse = undefined;
     const release = this.#release;
-    if (release && (overtakings.get(this.#store) ?? 0) >= tooManyOvertakings) {
+    if (release && (overtakings.get(this.#lock.store) ?? 0) >= tooManyOvertakings) {
       await release;
       return;
     }
@@ -147,7 +124,8 @@ export class Line {
     try {
       const outcome = await waiter.attempt();
       if ('granted' in outcome) return this.#refused(outcome, release);
-      if (release) overtakings.set(this.#store, 0);
+      if (release) overtakings.set(this.#lock.store, 0);
+      this.#refusals = 0;
       // Who left the line in the meantime gets nothing, and nothing may stay behind.
       if (!waiter.serve(outcome)) outcome.release().catch(() => {});
     } catch (error) {
@@ -156,13 +134,23 @@ export class Line {
     }
   }
 
+  /** While this very process holds the lock, nobody asks the store. */
+  #restBehind(holder: Holder): Promise<void> {
+    holder.onEnd = (release, after = 0) => {
+      if (release) this.#follow(release);
+      if (after > 0) this.#lapse = later(now(), after);
+      this.#wake();
+    };
+    return this.#rest(Infinity);
+  }
+
   async #refused(
-    { retryAfter = Number.POSITIVE_INFINITY }: Refusal,
+    { retryAfter = Infinity }: Refusal,
     release: Promise<boolean | undefined> | undefined,
   ): Promise<void> {
     if (release) {
       const overtook = await release;
-      if (overtook) overtakings.set(this.#store, (overtakings.get(this.#store) ?? 0) + 1);
+      if (overtook) overtakings.set(this.#lock.store, (overtakings.get(this.#lock.store) ?? 0) + 1);
       return;
     }
     this.#refusals += 1;
@@ -197,7 +185,7 @@ export class Line {
         if (!woken) alarm.set(delay);
         woken = true;
       };
-      if (ms < Number.POSITIVE_INFINITY) alarm.set(ms);
+      if (ms < Infinity) alarm.set(ms);
     });
   }
 
@@ -216,10 +204,9 @@ export class Line {
 
   /** A watch that cannot be opened is no error: the head polls. */
   #openWatch(): void {
-    const { watch } = this.#store;
-    if (this.#watch || !watch) return;
-    const open = async () =>
-      watch.call(this.#store, this.#name, () => this.#wake(this.#courtesy()));
+    const { store, name } = this.#lock;
+    if (this.#watch || !store.watch) return;
+    const open = async () => store.watch?.(name, () => this.#wake(this.#courtesy()));
     const opening = open().catch(() => undefined);
     this.#watch = opening;
     void opening.then((opened) => {
@@ -230,18 +217,8 @@ export class Line {
     });
   }
 
-  #closeWatch(): void {
+  #close(): void {
     this.#watch?.then((watch) => watch?.[Symbol.asyncDispose]()).catch(() => {});
-    this.#watch = undefined;
-    this.#watched = false;
-  }
-
-  /** Leaves nothing behind for who does not stand here. */
-  #tidy(): void {
-    if (this.#waiters.size > 0) return;
-    this.#closeWatch();
-    if (this.#holder !== undefined) return;
-    const ofStore = lines.get(this.#store);
-    if (ofStore?.get(this.#name) === this) ofStore.delete(this.#name);
+    lines.delete(this.#lock, this);
   }
 }

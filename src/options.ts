@@ -49,88 +49,75 @@ export function readTerms(
   options: AcquireOptions = {},
   defaultWait = 0,
 ): Terms {
-  checkName(name);
-  checkStore(store, name);
-  if (typeof options !== 'object' || options === null) {
+  if (typeof name !== 'string' || name === '' || !name.isWellFormed()) {
     throw new TypeError(
-      `The options of ${lockNamed(name)} must be an object, not ${shown(options)}`,
+      `The name of a lock must be a non-empty, well-formed string, not ${shown(name)}`,
     );
   }
+  const must = requirements(name);
+  must(TypeError, typeof store?.acquire === 'function', 'The store', 'be a LockStore', store);
+  must(
+    TypeError,
+    typeof options === 'object' && options !== null,
+    'The options',
+    'be an object',
+    options,
+  );
   const { renew = true, minHold = 0, signal, wait = defaultWait } = options;
-  const ttl = checkTtl(store, name, options.ttl ?? store.ttl ?? 30_000);
-  const timeout = checkWhole(name, 'timeout', store.timeout ?? 5_000, 1);
-  checkLife(store, name, 'minHold', minHold);
-  if (typeof renew !== 'boolean') {
-    throw new TypeError(`renew of ${lockNamed(name)} must be a boolean, not ${shown(renew)}`);
-  }
-  if (minHold > ttl && !renew) {
-    throw new RangeError(
-      `minHold of ${lockNamed(name)} is ${minHold} ms, longer than its ttl of ${ttl} ms, which nothing renews`,
-    );
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(
-      `signal of ${lockNamed(name)} must be an AbortSignal, not ${shown(signal)}`,
-    );
-  }
-  if (typeof wait !== 'number') {
-    throw new TypeError(
-      `wait of ${lockNamed(name)} must be a number of milliseconds, not ${shown(wait)}`,
-    );
-  }
-  if (!(wait >= 0))
-    throw new RangeError(`wait of ${lockNamed(name)} must be at least 0, not ${wait}`);
+  const { maxTtl } = store;
+  const ttl = checkTime(name, 'ttl', options.ttl ?? store.ttl ?? 30_000, 1, maxTtl);
+  const timeout = checkTime(name, 'timeout', store.timeout ?? 5_000, 1);
+  checkTime(name, 'minHold', minHold, 0, maxTtl);
+  must(TypeError, typeof renew === 'boolean', 'renew', 'be a boolean', renew);
+  must(
+    RangeError,
+    renew || minHold <= ttl,
+    'minHold',
+    `fit into the ttl of ${ttl} ms unless renewed`,
+    minHold,
+  );
+  must(
+    TypeError,
+    signal === undefined || signal instanceof AbortSignal,
+    'signal',
+    'be an AbortSignal',
+    signal,
+  );
+  must(TypeError, typeof wait === 'number', 'wait', 'be a number of milliseconds', wait);
+  must(RangeError, wait >= 0, 'wait', 'be at least 0', wait);
   return { ttl, renew, minHold, timeout, signal, wait };
 }
 
-export function checkTtl(store: LockStore, name: string, ttl: number): number {
-  return checkLife(store, name, 'ttl', ttl, 1);
-}
-
-/** Checks a time for which the store is to keep a lock. */
-export function checkLife(
-  store: LockStore,
+/** Checks a time; `most` is the limit of the store, where it is the store's to keep. */
+export function checkTime(
   name: string,
   option: string,
   ms: number,
-  least = 0,
+  least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
 ): number {
-  const most = store.maxTtl ?? Number.MAX_SAFE_INTEGER;
-  if (checkWhole(name, option, ms, least) <= most) return ms;
-  throw new RangeError(
-    `${option} of ${lockNamed(name)} must be at most ${most} ms on this store, not ${ms}`,
-  );
+  const must = requirements(name);
+  must(TypeError, typeof ms === 'number', option, 'be a number of milliseconds', ms);
+  const fits = Number.isInteger(ms) && ms >= least && ms <= most;
+  must(RangeError, fits, option, `be a whole number of milliseconds from ${least} to ${most}`, ms);
+  return ms;
 }
 
-function checkWhole(name: string, option: string, value: number, least: number): number {
-  if (typeof value !== 'number') {
-    throw new TypeError(
-      `${option} of ${lockNamed(name)} must be a number of milliseconds, not ${shown(value)}`,
+function requirements(name: string) {
+  return (
+    Failure: ErrorConstructor,
+    fulfilled: boolean,
+    subject: string,
+    requirement: string,
+    received: unknown,
+  ): void => {
+    if (fulfilled) return;
+    throw new Failure(
+      `${subject} of ${lockNamed(name)} must ${requirement}, not ${shown(received)}`,
     );
-  }
-  if (Number.isSafeInteger(value) && value >= least) return value;
-  throw new RangeError(
-    `${option} of ${lockNamed(name)} must be a whole number of milliseconds, at least ${least}, not ${value}`,
-  );
-}
-
-function checkName(name: string): void {
-  if (typeof name !== 'string') {
-    throw new TypeError(`The name of a lock must be a string, not ${shown(name)}`);
-  }
-  if (name === '') throw new TypeError('The name of a lock must not be empty');
-  if (!name.isWellFormed()) {
-    throw new TypeError(
-      `The name of a lock must not contain a lone surrogate, which UTF-8 cannot carry: ${lockNamed(name)}`,
-    );
-  }
-}
-
-function checkStore(store: LockStore, name: string): void {
-  if (typeof store?.acquire === 'function') return;
-  throw new TypeError(`The store of ${lockNamed(name)} must be a LockStore, not ${shown(store)}`);
+  };
 }
 
 function shown(value: unknown): string {
-  return inspect(value, { depth: 0, maxStringLength: 100, breakLength: Number.POSITIVE_INFINITY });
+  return inspect(value, { depth: 0 });
 }

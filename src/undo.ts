@@ -14,7 +14,7 @@ import { clock, pause } from './clock.js';
  * comes to an end.
  */
 export async function undo(claim: Claim): Promise<void> {
-  let settledFor = Number.POSITIVE_INFINITY;
+  let settledFor = Infinity;
   const settled = Promise.allSettled(claim.requests).then((outcomes) => {
     const doubt = outcomes.some(({ status }) => status === 'rejected');
     settledFor = clock.monotonic() + (doubt ? claim.timeout : 0);
@@ -34,7 +34,7 @@ export async function undo(claim: Claim): Promise<void> {
   };
 
   await giveBack();
-  if (settledFor < Number.POSITIVE_INFINITY) return;
+  if (settledFor < Infinity) return;
   await settled;
   await giveBack();
 }

@@ -17,5 +17,5 @@ export function startWorker(file: URL, ...args: string[]): ChildProcess {
 /** Resolves to the exit code, or the signal, of a worker. */
 export async function ended(worker: ChildProcess): Promise<number | NodeJS.Signals> {
   if (worker.exitCode === null && worker.signalCode === null) await once(worker, 'exit');
-  return worker.exitCode ?? worker.signalCode ?? Number.NaN;
+  return worker.exitCode ?? worker.signalCode ?? NaN;
 }

@@ -4,7 +4,7 @@ import { watch } from 'node:fs';
 import { lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Attempt, LockStore } from '../store.js';
-import { readOptions, type StoreOptions } from './options.js';
+import { defaults, type StoreOptions } from './options.js';
 
 export type FileStoreOptions = StoreOptions;
 
@@ -39,12 +39,16 @@ export class FileStore implements LockStore {
   readonly #directory: string;
   #trusted = false;
 
-  /** @throws TypeError or RangeError for arguments that cannot be meant. */
-  constructor(directory: string, options: FileStoreOptions = {}) {
+  /** @throws TypeError if the directory is not named. */
+  constructor(
+    directory: string,
+    { ttl = defaults.ttl, timeout = defaults.timeout }: FileStoreOptions = {},
+  ) {
     if (typeof directory !== 'string' || directory === '') {
       throw new TypeError(`FileStore needs the path of a directory, not ${String(directory)}`);
     }
-    ({ ttl: this.ttl, timeout: this.timeout } = readOptions(options));
+    this.ttl = ttl;
+    this.timeout = timeout;
     this.#directory = directory;
   }
 

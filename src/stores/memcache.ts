@@ -1,7 +1,7 @@
 /** Locks in Memcached, through memcache-client. */
 import { createHash } from 'node:crypto';
 import type { Attempt, LockStore } from '../store.js';
-import { type KeyedStoreOptions, readOptions } from './options.js';
+import { checkPrefix, defaults, type KeyedStoreOptions } from './options.js';
 
 /** The part of a memcache-client that the store needs. */
 export interface MemcacheClient {
@@ -14,7 +14,6 @@ export interface MemcacheClient {
 export type MemcacheStoreOptions = KeyedStoreOptions;
 
 const maxKeyLength = 250;
-const hashLength = 64;
 /** The server reads a longer expiry time, in seconds, as a date (protocol.txt, "Expiration times"). */
 const maxSeconds = 30 * 24 * 3_600;
 /** A negative expiry time: immediately expired (protocol.txt); the next `add` succeeds. */
@@ -35,16 +34,21 @@ export class MemcacheStore implements LockStore {
   readonly #prefix: string;
 
   /** @throws TypeError or RangeError for options that cannot be meant. */
-  constructor(client: MemcacheClient, options: MemcacheStoreOptions = {}) {
+  constructor(
+    client: MemcacheClient,
+    {
+      prefix = defaults.prefix,
+      ttl = defaults.ttl,
+      timeout = defaults.timeout,
+    }: MemcacheStoreOptions = {},
+  ) {
     if (typeof client?.gets !== 'function' || typeof client.cas !== 'function') {
       throw new TypeError(`MemcacheStore needs a client of memcache-client, not ${String(client)}`);
     }
-    ({ ttl: this.ttl, timeout: this.timeout, prefix: this.#prefix } = readOptions(options));
-    if (!/^[!-~]*$/.test(this.#prefix) || this.#prefix.length > maxKeyLength - hashLength) {
-      throw new RangeError(
-        `The prefix must be at most ${maxKeyLength - hashLength} printable ASCII characters without spaces: ${JSON.stringify(this.#prefix)}`,
-      );
-    }
+    checkPrefix(prefix, /^[!-~]{0,186}$/, 'be at most 186 printable ASCII characters, no space');
+    this.ttl = ttl;
+    this.timeout = timeout;
+    this.#prefix = prefix;
     this.#client = client;
   }
 

@@ -1,7 +1,6 @@
 /** Locks in the memory of one process: the reference implementation of the contract. */
 import type { Attempt, LockStore } from '../store.js';
-import { readOptions, type StoreOptions } from './options.js';
-import { Watchers } from './watchers.js';
+import { defaults, type StoreOptions } from './options.js';
 
 export type MemoryStoreOptions = StoreOptions;
 
@@ -17,12 +16,13 @@ export class MemoryStore implements LockStore {
   readonly ttl: number;
   readonly timeout: number;
   readonly #holders = new Map<string, Holder>();
-  readonly #watchers = new Watchers();
+  readonly #wakes = new Map<string, Set<() => void>>();
   #fence = 0;
   #sweepAt = 1_000;
 
-  constructor(options: MemoryStoreOptions = {}) {
-    ({ ttl: this.ttl, timeout: this.timeout } = readOptions(options));
+  constructor({ ttl = defaults.ttl, timeout = defaults.timeout }: MemoryStoreOptions = {}) {
+    this.ttl = ttl;
+    this.timeout = timeout;
   }
 
   async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
@@ -45,13 +45,17 @@ export class MemoryStore implements LockStore {
 
   async release(name: string, token: string): Promise<boolean> {
     const ours = this.#holder(name)?.token === token && this.#holders.delete(name);
-    if (ours) this.#watchers.wake(name);
+    if (ours) for (const wake of this.#wakes.get(name) ?? []) wake();
     return ours;
   }
 
   async watch(name: string, wake: () => void): Promise<AsyncDisposable> {
-    const remove = this.#watchers.add(name, wake);
-    return { [Symbol.asyncDispose]: async () => remove() };
+    const wakes = this.#wakes.get(name) ?? new Set();
+    this.#wakes.set(name, wakes.add(wake));
+    const stop = async () => {
+      if (wakes.delete(wake) && wakes.size === 0) this.#wakes.delete(name);
+    };
+    return { [Symbol.asyncDispose]: stop };
   }
 
   #holder(name: string): Holder | undefined {

@@ -1,4 +1,4 @@
-/** The options that stores have in common. */
+/** The options that stores have in common. The core checks the times before every request. */
 
 export interface StoreOptions {
   /** Time to live of a lease that names none, in milliseconds. Default: 30 000. */
@@ -12,26 +12,10 @@ export interface KeyedStoreOptions extends StoreOptions {
   prefix?: string;
 }
 
-/** Fills in the defaults; a TypeError or RangeError says what was received. */
-export function readOptions({
-  prefix = 'dlock:',
-  ttl = 30_000,
-  timeout = 5_000,
-}: KeyedStoreOptions) {
-  if (typeof prefix !== 'string' || !prefix.isWellFormed()) {
-    throw new TypeError(
-      `The prefix of a store must be a well-formed string, not ${String(prefix)}`,
-    );
-  }
-  for (const [option, ms] of Object.entries({ ttl, timeout })) {
-    if (typeof ms !== 'number') {
-      throw new TypeError(
-        `${option} of a store must be a number of milliseconds, not ${String(ms)}`,
-      );
-    }
-    if (!Number.isSafeInteger(ms) || ms < 1) {
-      throw new RangeError(`${option} of a store must be a positive whole number, not ${ms}`);
-    }
-  }
-  return { prefix, ttl, timeout };
+export const defaults = { prefix: 'dlock:', ttl: 30_000, timeout: 5_000 };
+
+/** Checks the one option that only the store can judge. */
+export function checkPrefix(prefix: string, allowed: RegExp, rule: string): void {
+  if (allowed.test(prefix)) return;
+  throw new RangeError(`The prefix of a store must ${rule}, not ${JSON.stringify(prefix)}`);
 }

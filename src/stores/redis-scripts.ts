@@ -22,7 +22,7 @@ const fenceMemory = 24 * 3_600_000;
  * microseconds, below 2^53 until the year 2255, and so exact in Lua's numbers; but it must be
  * formatted by hand, since Lua itself would write it as 1.8e+15.
  */
-const acquire = `
+const acquireScript = `
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
   if redis.call('GET', KEYS[1]) ~= ARGV[1] then
     local life = redis.call('PTTL', KEYS[1])
@@ -37,75 +37,72 @@ redis.call('SET', KEYS[2], string.format('%.0f', fence), 'PX', ARGV[3])
 return fence`;
 
 /** KEYS: lock. ARGV: token, ttl. Answers 1, or 0 if the token does not hold the lock. */
-const extend = `
+const extendScript = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
 
 /**
- * KEYS: lock. ARGV: token, channel. Answers 1, or 0 if the token does not hold the lock. Who waits is
+ * KEYS: lock. ARGV: token, channel (which has the name of the lock's key). Answers 1, or 0 if the token does not hold the lock. Who waits is
  * woken by a message; a user who may not publish must be able to release all the same, hence pcall.
  */
-const release = `
+const releaseScript = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 redis.pcall('PUBLISH', ARGV[2], '')
 return 1`;
 
-/** A script with all that it needs, for a client's `EVAL`. */
-export interface Call {
-  readonly script: string;
-  readonly keys: string[];
-  readonly arguments: string[];
+/** Runs a script by a client's `EVAL`. */
+export type Evaluate = (script: string, keys: string[], args: string[]) => Promise<unknown>;
+
+export async function acquireLock(
+  evaluate: Evaluate,
+  key: string,
+  token: string,
+  ttl: number,
+): Promise<Attempt> {
+  const args = [token, `${ttl}`, `${ttl + fenceMemory}`];
+  const reply = await evaluate(acquireScript, [key, fenceKey(key)], args);
+  if (!Number.isSafeInteger(reply)) throw unexpected(reply);
+  const number = reply as number;
+  if (number > 0) return { granted: true, fence: number };
+  return { granted: false, retryAfter: number < 0 ? -number : undefined };
 }
 
-export function acquireCall(key: string, token: string, ttl: number): Call {
-  const keys = [key, fenceKey(key)];
-  return { script: acquire, keys, arguments: [token, `${ttl}`, `${ttl + fenceMemory}`] };
+export async function extendLock(
+  evaluate: Evaluate,
+  key: string,
+  token: string,
+  ttl: number,
+): Promise<boolean> {
+  return yesOrNo(await evaluate(extendScript, [key], [token, `${ttl}`]));
 }
 
-export function extendCall(key: string, token: string, ttl: number): Call {
-  return { script: extend, keys: [key], arguments: [token, `${ttl}`] };
-}
-
-export function releaseCall(key: string, token: string): Call {
-  return { script: release, keys: [key], arguments: [token, channelOf(key)] };
-}
-
-/** The channel on which a release of the lock is told; it has the name of the key. */
-export function channelOf(key: string): string {
-  return key;
+export async function releaseLock(
+  evaluate: Evaluate,
+  key: string,
+  token: string,
+): Promise<boolean> {
+  return yesOrNo(await evaluate(releaseScript, [key], [token, key]));
 }
 
 /**
  * The key of a lock's fence: a NUL and the lock's key. It lies in the same slot of a cluster
  * whatever the key holds, braces too, since a leading NUL changes neither the hash tag nor the
  * CRC16, which starts from 0 (redis.io, "Cluster specification"). And no lock has that key, since
- * no prefix may begin with NUL: see {@link checkPrefix}.
+ * every prefix fits {@link prefixPattern}.
  */
 function fenceKey(key: string): string {
   return `\0${key}`;
 }
 
-/** Keeps locks and fences apart. */
-export function checkPrefix(prefix: string): void {
-  if (prefix !== '' && !prefix.startsWith('\0')) return;
-  throw new RangeError(
-    `The prefix must not be empty or begin with NUL, where the fences are kept: ${JSON.stringify(prefix)}`,
-  );
-}
+/** Not empty, and not in the realm of the fences. */
+export const prefixPattern = /^[^\0]/;
 
-export function readAttempt(reply: unknown): Attempt {
-  if (!Number.isSafeInteger(reply)) throw unexpected(reply);
-  const number = reply as number;
-  if (number > 0) return { granted: true, fence: number };
-  return number < 0 ? { granted: false, retryAfter: -number } : { granted: false };
-}
-
-export function readAnswer(reply: unknown): boolean {
-  if (reply !== 0 && reply !== 1) throw unexpected(reply);
-  return reply === 1;
+function yesOrNo(reply: unknown): boolean {
+  if (reply === 0 || reply === 1) return reply === 1;
+  throw unexpected(reply);
 }
 
 function unexpected(reply: unknown): Error {
-  return new TypeError(`Redis answered ${JSON.stringify(reply)}, which none of our scripts does`);
+  return new TypeError(`unexpected reply ${JSON.stringify(reply)}`);
 }

@@ -1,34 +1,20 @@
 /** Locks in Redis, through node-redis. */
 import type { Attempt, LockStore } from '../store.js';
-import { type KeyedStoreOptions, readOptions } from './options.js';
+import { checkPrefix, defaults, type KeyedStoreOptions } from './options.js';
 import {
-  acquireCall,
-  type Call,
-  channelOf,
-  checkPrefix,
-  extendCall,
-  readAnswer,
-  readAttempt,
-  releaseCall,
+  acquireLock,
+  type Evaluate,
+  extendLock,
+  prefixPattern,
+  releaseLock,
 } from './redis-scripts.js';
-import { RedisSubscriber, type SubscriberConnection } from './redis-subscriber.js';
+import { RedisSubscriber, type RedisSubscriberClient } from './redis-subscriber.js';
 
 /** The part of a node-redis client (4, 5 or 6) that the store needs. */
 export interface RedisClient {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   /** Where there is none (a pool), nobody is woken: those who wait ask more often. */
   duplicate?(): RedisSubscriberClient;
-}
-
-/** The part of a duplicate of the client that the store needs to be woken. */
-export interface RedisSubscriberClient {
-  connect(): Promise<unknown>;
-  on(event: string, listener: () => void): unknown;
-  subscribe(channel: string, listener: () => void): Promise<unknown>;
-  unsubscribe(channel: string): Promise<unknown>;
-  /** Ends the connection: `destroy` since node-redis 5, `disconnect` before. */
-  destroy?(): unknown;
-  disconnect?(): Promise<unknown>;
 }
 
 /** `prefix` must not be empty. */
@@ -44,51 +30,43 @@ export type RedisStoreOptions = KeyedStoreOptions;
 export class RedisStore implements LockStore {
   readonly ttl: number;
   readonly timeout: number;
-  readonly #client: RedisClient;
+  readonly #evaluate: Evaluate;
   readonly #prefix: string;
-  readonly #subscriber = new RedisSubscriber(() => this.#openSubscriber());
+  readonly #subscriber: RedisSubscriber;
 
   /** @throws TypeError or RangeError for options that cannot be meant. */
-  constructor(client: RedisClient, options: RedisStoreOptions = {}) {
+  constructor(
+    client: RedisClient,
+    {
+      prefix = defaults.prefix,
+      ttl = defaults.ttl,
+      timeout = defaults.timeout,
+    }: RedisStoreOptions = {},
+  ) {
     if (typeof client?.eval !== 'function') {
-      throw new TypeError(`RedisStore needs a client of the package redis, not ${String(client)}`);
+      throw new TypeError(`RedisStore needs a client of redis, not ${String(client)}`);
     }
-    ({ ttl: this.ttl, timeout: this.timeout, prefix: this.#prefix } = readOptions(options));
-    checkPrefix(this.#prefix);
-    this.#client = client;
+    checkPrefix(prefix, prefixPattern, 'not be empty or begin with NUL');
+    this.ttl = ttl;
+    this.timeout = timeout;
+    this.#prefix = prefix;
+    this.#evaluate = (script, keys, args) => client.eval(script, { keys, arguments: args });
+    this.#subscriber = new RedisSubscriber(() => client.duplicate?.());
   }
 
-  async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
-    return readAttempt(await this.#run(acquireCall(this.#prefix + name, token, ttl)));
+  acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+    return acquireLock(this.#evaluate, this.#prefix + name, token, ttl);
   }
 
-  async extend(name: string, token: string, ttl: number): Promise<boolean> {
-    return readAnswer(await this.#run(extendCall(this.#prefix + name, token, ttl)));
+  extend(name: string, token: string, ttl: number): Promise<boolean> {
+    return extendLock(this.#evaluate, this.#prefix + name, token, ttl);
   }
 
-  async release(name: string, token: string): Promise<boolean> {
-    return readAnswer(await this.#run(releaseCall(this.#prefix + name, token)));
+  release(name: string, token: string): Promise<boolean> {
+    return releaseLock(this.#evaluate, this.#prefix + name, token);
   }
 
   watch(name: string, wake: () => void): Promise<AsyncDisposable> {
-    return this.#subscriber.watch(channelOf(this.#prefix + name), wake);
-  }
-
-  #openSubscriber(): SubscriberConnection {
-    const client = this.#client.duplicate?.();
-    if (!client?.subscribe) throw new TypeError('This client cannot subscribe');
-    // Without a listener an error would end the process; the client connects again by itself.
-    client.on('error', () => {});
-    return {
-      connect: () => client.connect(),
-      subscribe: (channel, listener) => client.subscribe(channel, listener),
-      unsubscribe: (channel) => client.unsubscribe(channel),
-      onReconnect: (listener) => client.on('ready', listener),
-      close: () => (client.destroy ? client.destroy() : client.disconnect?.()),
-    };
-  }
-
-  #run({ script, ...call }: Call): Promise<unknown> {
-    return this.#client.eval(script, call);
+    return this.#subscriber.watch(this.#prefix + name, wake);
   }
 }

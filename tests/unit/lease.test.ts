@@ -321,8 +321,7 @@ describe('release', () => {
 
   test('after: lets it lapse instead; checked first', async () => {
     const lease = await take();
-    for (const after of [-1, 1.5, Number.NaN])
-      await assert.rejects(lease.release({ after }), RangeError);
+    for (const after of [-1, 1.5, NaN]) await assert.rejects(lease.release({ after }), RangeError);
     assert.equal(lease.held, true);
     assert.equal(await lease.release({ after: 5_000 }), true);
     assert.equal(lease.held, false);

@@ -243,7 +243,7 @@ describe('leaving the line', () => {
     ];
     const hasty = acquire(store, 'import', { ttl: 50 }).catch((error) => error);
     const other = acquire(store, 'import');
-    assert.match((await hasty).message, /only after its ttl of 50 ms/);
+    assert.match((await hasty).message, /only after its ttl/);
     await (await other).release();
   });
 
@@ -266,7 +266,7 @@ describe('leaving the line', () => {
 
 test('waits that cannot be meant are refused', async () => {
   await assert.rejects(acquire(store, 'import', { wait: -1 }), RangeError);
-  await assert.rejects(acquire(store, 'import', { wait: Number.NaN }), RangeError);
+  await assert.rejects(acquire(store, 'import', { wait: NaN }), RangeError);
   await assert.rejects(acquire(store, 'import', { wait: '5' as never }), TypeError);
   assert.equal(store.requests.length, 0);
 });

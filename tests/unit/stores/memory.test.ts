@@ -1,6 +1,7 @@
 /** MemoryStore, the reference implementation of the contract. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { tryAcquire } from '../../../src/acquire.js';
 import { MemoryStore } from '../../../src/stores/memory.js';
 import { testStore } from '../../../src/testing/index.js';
 
@@ -21,7 +22,10 @@ test('memory: names whose life has ended are forgotten', async () => {
   assert.ok(process.memoryUsage().heapUsed - heapUsed < 20e6);
 });
 
-test('memory: options that cannot be meant are refused', () => {
-  assert.throws(() => new MemoryStore({ ttl: 0 }), /ttl of a store .* not 0/);
-  assert.throws(() => new MemoryStore({ timeout: 'long' as never }), TypeError);
+test('memory: times that cannot be meant are refused when they are first used', async () => {
+  await assert.rejects(tryAcquire(new MemoryStore({ ttl: 0 }), 'import'), RangeError);
+  await assert.rejects(
+    tryAcquire(new MemoryStore({ timeout: 'long' as never }), 'import'),
+    TypeError,
+  );
 });

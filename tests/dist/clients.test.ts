@@ -1,0 +1,114 @@
+/** The installed package beside the real clients, in processes and in the eyes of TypeScript. */
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { Consumer, nodeOf, readManifest, repository, specifiersOf } from './consumer.js';
+
+const { devDependencies } = await readManifest(repository);
+const fromRepository = ['@types/node', 'memcache-client', 'redis', 'redis4', 'redis5'];
+const consumer = await Consumer.create({
+  ...Object.fromEntries(fromRepository.map((name) => [name, devDependencies[name] ?? '*'])),
+  ioredis: '^6.0.0',
+  ioredis5: 'npm:ioredis@^5.11.1',
+});
+after(() => consumer[Symbol.asyncDispose]());
+const manifest = await readManifest(consumer.installed);
+
+test('importing the package loads no client', async () => {
+  const clients = /\/node_modules\/(?!dlock-js\/)/;
+  const ours = await consumer.runConsumer('loaded.mjs', { args: specifiersOf(manifest) });
+  const loaded = ours.split('\n');
+  assert.deepEqual(
+    loaded.filter((url) => clients.test(url)),
+    [],
+  );
+  for (const { types: _, default: file } of targets()) {
+    const path = file.replace('./', '/node_modules/dlock-js/');
+    assert.ok(
+      loaded.some((url) => url.endsWith(path)),
+      `${path} was not seen to be loaded`,
+    );
+  }
+  // The same eyes see a client that is loaded.
+  for (const client of ['redis', 'ioredis', 'memcache-client']) {
+    const theirs = await consumer.runConsumer('loaded.mjs', { args: [client] });
+    assert.ok(theirs.includes(`/node_modules/${client}/`), `${client} was not seen to be loaded`);
+  }
+});
+
+/**
+ * Everything is checked with `skipLibCheck` off: the declarations of all these clients are sound, so
+ * no consumer needs it for our sake or theirs.
+ */
+for (const { moduleResolution, module } of [
+  { moduleResolution: 'node16', module: 'node16' },
+  { moduleResolution: 'nodenext', module: 'nodenext' },
+  { moduleResolution: 'bundler', module: 'preserve' },
+]) {
+  test(`TypeScript accepts every subpath and client under ${moduleResolution}`, async () => {
+    await consumer.add('dist/consumers/subpaths.ts', 'subpaths.mts');
+    await consumer.add('dist/consumers/subpaths.ts', 'subpaths.cts');
+    await consumer.add('dist/consumers/copies.ts', 'copies.ts');
+    await consumer.add('types/clients.ts', 'clients.ts');
+    await consumer.write('ioredis.ts', wrongIoredis);
+    const files = ['subpaths.mts', 'subpaths.cts', 'copies.ts', 'clients.ts', 'ioredis.ts'];
+    const read = await consumer.compile(files, { moduleResolution, module });
+    for (const { types } of targets()) {
+      const path = types.replace('./', '/node_modules/dlock-js/');
+      if (moduleResolution === 'bundler' && types.endsWith('.d.cts')) continue;
+      assert.ok(
+        read.some((file) => file.endsWith(path)),
+        `${path} was not read`,
+      );
+    }
+  });
+}
+
+test('the declarations need no types of Node.js, where the DOM has AbortSignal', async () => {
+  await consumer.add('dist/consumers/subpaths.ts', 'subpaths.mts');
+  const options = { module: 'nodenext', lib: ['ES2022', 'DOM'], types: [] };
+  const read = await consumer.compile(['subpaths.mts'], options);
+  assert.ok(!read.some((file) => file.includes('@types/node')));
+});
+
+for (const { target, version, native } of [
+  { target: 'ES2022', version: '20.4.0', native: false },
+  { target: 'ESNext', version: '24', native: true },
+]) {
+  const how = native ? 'as it is' : `lowered to ${target}`;
+  test(`await using works on Node.js ${version}, ${how}`, async () => {
+    const outDir = target.toLowerCase();
+    const emit = { noEmit: false, outDir, target, lib: [target] };
+    await consumer.add('dist/consumers/await-using.ts', 'await-using.ts');
+    await consumer.compile(['await-using.ts'], { module: 'nodenext', ...emit });
+    const written = await consumer.read(`${outDir}/await-using.js`);
+    assert.equal(/await using lease =/.test(written), native);
+    await consumer.run(`${outDir}/await-using.js`, { node: await nodeOf(version) });
+  });
+}
+
+/** The built files that package.json names for a subpath, once for `import` and once for `require`. */
+function targets(): { types: string; default: string }[] {
+  const modules = Object.values(manifest.exports).filter((target) => typeof target === 'object');
+  return modules.flatMap((conditions) => Object.values(conditions)) as never;
+}
+
+/** ioredis has the same methods as node-redis, but takes other arguments. */
+const wrongIoredis = `
+import { MemcacheStore } from 'dlock-js/memcache';
+import { RedisStore } from 'dlock-js/redis';
+import { Cluster, Redis } from 'ioredis';
+import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5';
+
+// @ts-expect-error
+new RedisStore(new Redis());
+// @ts-expect-error
+new RedisStore(new Cluster([]));
+// @ts-expect-error
+new RedisStore(new Redis5());
+// @ts-expect-error
+new RedisStore(new Cluster5([]));
+// @ts-expect-error
+new MemcacheStore(new Redis());
+// @ts-expect-error
+new MemcacheStore(new Redis5());
+`;

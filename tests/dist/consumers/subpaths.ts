@@ -1,0 +1,100 @@
+/** Uses what every subpath exports, as a user of TypeScript would: the compiler is the test. */
+import {
+  type AcquireOptions,
+  AcquireTimeoutError,
+  type Attempt,
+  acquire,
+  DlockError,
+  type DlockEvents,
+  type Lease,
+  type LeaseEvent,
+  LeaseLostError,
+  type LeaseOptions,
+  type LockStore,
+  locked,
+  type Outcome,
+  StoreError,
+  tryAcquire,
+} from 'dlock-js';
+import { FileStore, type FileStoreOptions } from 'dlock-js/file';
+import { type MemcacheClient, MemcacheStore, type MemcacheStoreOptions } from 'dlock-js/memcache';
+import { MemoryStore, type MemoryStoreOptions } from 'dlock-js/memory';
+import { type RedisClient, RedisStore, type RedisStoreOptions } from 'dlock-js/redis';
+
+const memory: MemoryStoreOptions = { ttl: 60_000 };
+const file: FileStoreOptions = { timeout: 1_000 };
+const redis: RedisStoreOptions = { prefix: 'app:' };
+const memcache: MemcacheStoreOptions = { ...redis, ttl: 60_000 };
+
+export function everyStore(redisClient: RedisClient, memcacheClient: MemcacheClient): LockStore[] {
+  return [
+    new MemoryStore(memory),
+    new FileStore('locks', file),
+    new RedisStore(redisClient, redis),
+    new MemcacheStore(memcacheClient, memcache),
+  ];
+}
+
+/** A store of somebody's own, from the types of the core alone. */
+export class OwnStore implements LockStore {
+  readonly maxTtl = 3_600_000;
+  async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+    return name === token ? { granted: true, fence: 1 } : { granted: false, retryAfter: ttl };
+  }
+  async extend(): Promise<boolean> {
+    return true;
+  }
+  async release(): Promise<boolean> {
+    return true;
+  }
+}
+
+const options: LeaseOptions = { ttl: 60_000, renew: true, minHold: 1_000 };
+
+export async function runImport(store: LockStore): Promise<string> {
+  try {
+    await using lease = await tryAcquire(store, 'import', options);
+    if (!lease) return 'held by another';
+    lease.signal.throwIfAborted();
+    await lease.extend(lease.remaining);
+    return `${lease.name} ${lease.token} ${lease.fence?.toFixed()} ${await lease.release({ after: 5 })}`;
+  } catch (error) {
+    if (error instanceof StoreError || error instanceof LeaseLostError) return error.code;
+    throw error instanceof DlockError ? error.cause : error;
+  }
+}
+
+const patient: AcquireOptions = { ...options, wait: 5_000 };
+
+export async function runImportInTurn(store: LockStore): Promise<number> {
+  try {
+    await using lease = await acquire(store, 'import', patient);
+    lease.assertHeld();
+    const outcome: Outcome<number> = await locked(store, 'count', () => lease.remaining, patient);
+    return outcome.ran ? outcome.value : outcome.reason.length;
+  } catch (error) {
+    if (error instanceof AcquireTimeoutError) return patient.wait ?? 0;
+    throw error;
+  }
+}
+
+export function describe({ name, token, fence }: LeaseEvent, lost: DlockEvents['lost']): string {
+  return `${name} ${token} ${fence} ${lost.error.message}`;
+}
+
+export async function mistakesDoNotCompile(store: LockStore, lease: Lease | null): Promise<void> {
+  // @ts-expect-error the lease may be null
+  lease.assertHeld();
+  // @ts-expect-error no name
+  await tryAcquire(store);
+  // @ts-expect-error no body
+  await locked(store, 'import', { wait: 0 });
+  // @ts-expect-error the value is there only if the body ran
+  (await locked(store, 'import', () => 1)).value;
+  // @ts-expect-error not a store
+  await tryAcquire({}, 'import');
+  // @ts-expect-error not an option
+  await tryAcquire(store, 'import', { tll: 1_000 });
+  // @ts-expect-error one cannot ask whether a lock is free
+  store.isLocked('import');
+}

@@ -1,0 +1,146 @@
+/** What the tarball holds: what it exports, what it leaves out, what it depends on, how big it is. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
+import { basename, join } from 'node:path';
+import { after, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { Consumer, readManifest, repository, specifiersOf } from './consumer.js';
+
+/** The core and one store, minified and gzipped: at most 5 kB, of 1024 bytes. */
+const maxBytes = 5 * 1_024;
+
+const consumer = await Consumer.create();
+after(() => consumer[Symbol.asyncDispose]());
+const manifest = await readManifest(consumer.installed);
+const dist = join(consumer.installed, 'dist');
+const built = await readdir(dist);
+
+/** The built modules, by the name of their entry: `index`, `redis`, ... */
+const entries = specifiersOf(manifest).map((specifier) =>
+  specifier === manifest.name ? 'index' : basename(specifier),
+);
+
+test('the tarball holds dist and the documents, and nothing else', () => {
+  const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
+  const others = consumer.packed.filter((path) => !path.startsWith('dist/'));
+  const written = documents.filter((path) => existsSync(join(repository, path)));
+  assert.deepEqual(others.sort(), written);
+  assert.ok(written.includes('LICENSE'));
+});
+
+test('every subpath is spelled for import and require, each with its own types first', () => {
+  for (const entry of entries) {
+    const subpath = entry === 'index' ? '.' : `./${entry}`;
+    const spelled = JSON.stringify(manifest.exports[subpath]);
+    const wanted = {
+      import: { types: `./dist/${entry}.d.ts`, default: `./dist/${entry}.js` },
+      require: { types: `./dist/${entry}.d.cts`, default: `./dist/${entry}.cjs` },
+    };
+    assert.equal(spelled, JSON.stringify(wanted), `exports of ${subpath}`);
+  }
+});
+
+test('every module that was built is exported, and every export was built', () => {
+  for (const extension of ['.js', '.cjs']) {
+    const modules = built.filter((file) => file.endsWith(extension));
+    assert.deepEqual(modules.sort(), entries.map((entry) => entry + extension).sort());
+  }
+});
+
+test('every declaration that was built is exported, or is part of one that is', async () => {
+  for (const [extension, imported] of [
+    ['.d.ts', '.js'],
+    ['.d.cts', '.cjs'],
+  ] as const) {
+    const declarations = built.filter((file) => file.endsWith(extension));
+    const texts = await Promise.all(declarations.map((file) => readFile(join(dist, file), 'utf8')));
+    const stray = declarations.filter((file) => {
+      const name = basename(file, extension);
+      return (
+        !entries.includes(name) && !texts.some((text) => text.includes(`./${name}${imported}`))
+      );
+    });
+    assert.deepEqual(stray, []);
+    for (const entry of entries) assert.ok(declarations.includes(entry + extension), entry);
+  }
+});
+
+test('nothing is installed beside it', async () => {
+  assert.deepEqual(manifest.dependencies ?? {}, {});
+  assert.deepEqual(manifest.optionalDependencies ?? {}, {});
+  assert.deepEqual(manifest.bundleDependencies ?? [], []);
+  const peers = Object.keys(manifest.peerDependencies);
+  for (const peer of peers) assert.equal(manifest.peerDependenciesMeta[peer]?.optional, true, peer);
+  const installed = await readdir(join(consumer.folder, 'node_modules'));
+  const packages = installed.filter((name) => !name.startsWith('.'));
+  assert.deepEqual(packages, [manifest.name]);
+});
+
+test('no module imports anything but builtin modules of Node.js', async () => {
+  for (const entry of entries) {
+    for (const file of [`${entry}.js`, `${entry}.cjs`]) {
+      for (const path of await importsOf(join(dist, file))) {
+        assert.ok(path.startsWith('node:') && isBuiltin(path), `${file} imports ${path}`);
+      }
+    }
+  }
+});
+
+test('no store holds a copy of the core', async () => {
+  const isStore = (entry: string) => existsSync(join(repository, 'src', 'stores', `${entry}.ts`));
+  for (const entry of entries.filter(isStore)) {
+    for (const file of [`${entry}.js`, `${entry}.cjs`]) {
+      const sources = await sourcesOf(join(dist, file));
+      const foreign = sources.filter((source) => !source.startsWith('src/stores/'));
+      assert.ok(sources.length > 0, `${file} does not tell what it was made of`);
+      assert.deepEqual(foreign, [], `${file} holds files of the core`);
+    }
+  }
+});
+
+test('the core and one store are small', async (t) => {
+  const bytes = await bundle(
+    `export { tryAcquire } from 'dlock-js'; export { RedisStore } from 'dlock-js/redis';`,
+  );
+  const whole = await bundle(`export * from 'dlock-js'; export * from 'dlock-js/redis';`);
+  t.diagnostic(`tryAcquire and RedisStore: ${bytes} bytes, minified and gzipped`);
+  t.diagnostic(`all of the core and RedisStore: ${whole} bytes`);
+  assert.ok(bytes <= maxBytes, `${bytes} bytes are more than ${maxBytes}`);
+});
+
+/** What a module imports at run time, by `import` or `require`, as esbuild reads it. */
+async function importsOf(file: string): Promise<string[]> {
+  const { metafile } = await build({
+    entryPoints: [file],
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    metafile: true,
+    write: false,
+    logLevel: 'silent',
+  });
+  return Object.values(metafile.inputs).flatMap(({ imports }) => imports.map(({ path }) => path));
+}
+
+/** The source files that went into a built module, which the bundler names in comments. */
+async function sourcesOf(file: string): Promise<string[]> {
+  const text = await readFile(file, 'utf8');
+  return [...text.matchAll(/^\/\/ (src\/\S+)$/gm)].flatMap(([, source]) => source ?? []);
+}
+
+/** The size of what `code` takes from the installed package, bundled for Node.js. */
+async function bundle(code: string): Promise<number> {
+  const { outputFiles } = await build({
+    stdin: { contents: code, resolveDir: consumer.folder },
+    bundle: true,
+    minify: true,
+    platform: 'node',
+    target: 'node20.4',
+    format: 'esm',
+    write: false,
+  });
+  return gzipSync(outputFiles[0]?.contents ?? '').length;
+}

@@ -1,0 +1,104 @@
+/**
+ * Holds the stores' structural client types against the real clients: the compiler is the test, and
+ * nothing here is ever run. The package checks compile the same lines against the built declarations.
+ */
+import { MemcacheStore } from 'dlock-js/memcache';
+import { RedisStore } from 'dlock-js/redis';
+import { MemcacheClient } from 'memcache-client';
+import * as redis6 from 'redis';
+import * as redis4 from 'redis4';
+import * as redis5 from 'redis5';
+
+const cluster = { rootNodes: [{ url: 'redis://localhost' }] };
+const sentinel = { name: 'main', sentinelRootNodes: [{ host: 'localhost', port: 26_379 }] };
+const memcache = new MemcacheClient({ server: 'localhost:11211' });
+
+export async function redis6Fits() {
+  new RedisStore(redis6.createClient());
+  new RedisStore(await redis6.createClient().connect());
+  new RedisStore(redis6.createClient({ RESP: 2 }));
+  new RedisStore(redis6.createClientPool());
+  new RedisStore(redis6.createCluster(cluster));
+  new RedisStore(redis6.createSentinel(sentinel));
+}
+
+export async function redis5Fits() {
+  new RedisStore(redis5.createClient());
+  new RedisStore(await redis5.createClient().connect());
+  new RedisStore(redis5.createClient({ RESP: 3 }));
+  new RedisStore(redis5.createClientPool());
+  new RedisStore(redis5.createCluster(cluster));
+  new RedisStore(redis5.createSentinel(sentinel));
+}
+
+/** It has neither sentinel nor a pool of its own: its client pools by itself, for isolated commands. */
+export async function redis4Fits() {
+  const client = redis4.createClient();
+  await client.connect();
+  new RedisStore(client);
+  new RedisStore(redis4.createCluster(cluster));
+}
+
+/** The types that people write down for their clients. */
+export function namedTypesFit(
+  client6: redis6.RedisClientType,
+  client5: redis5.RedisClientType,
+  client4: redis4.RedisClientType,
+  pool6: redis6.RedisClientPoolType,
+  pool5: redis5.RedisClientPoolType,
+  cluster6: redis6.RedisClusterType,
+  cluster5: redis5.RedisClusterType,
+  cluster4: redis4.RedisClusterType,
+  sentinel6: redis6.RedisSentinelType,
+  sentinel5: redis5.RedisSentinelType,
+) {
+  for (const client of [client6, client5, client4]) new RedisStore(client);
+  for (const pool of [pool6, pool5]) new RedisStore(pool);
+  for (const cluster of [cluster6, cluster5, cluster4]) new RedisStore(cluster);
+  for (const sentinel of [sentinel6, sentinel5]) new RedisStore(sentinel);
+}
+
+export function memcacheClientFits() {
+  new MemcacheStore(memcache);
+  new MemcacheStore(new MemcacheClient({ server: { servers: [{ server: 'localhost:11211' }] } }));
+}
+
+export function wrongPairingsDoNotCompile() {
+  // @ts-expect-error a client of Memcached
+  new RedisStore(memcache);
+  // @ts-expect-error no client
+  new RedisStore();
+  // @ts-expect-error an address
+  new RedisStore('redis://localhost');
+  // @ts-expect-error the module
+  new RedisStore(redis6);
+  // @ts-expect-error a client that is still to come
+  new RedisStore(redis6.createClient().connect());
+
+  // A transaction has the same methods, but queues what it is told; a legacy client calls back.
+  // @ts-expect-error a transaction
+  new RedisStore(redis6.createClient().multi());
+  // @ts-expect-error a transaction
+  new RedisStore(redis5.createClient().multi());
+  // @ts-expect-error a transaction
+  new RedisStore(redis4.createClient().multi());
+  // @ts-expect-error a legacy client
+  new RedisStore(redis6.createClient().legacy());
+  // @ts-expect-error a legacy client
+  new RedisStore(redis5.createClient().legacy());
+
+  // @ts-expect-error a client of Redis
+  new MemcacheStore(redis6.createClient());
+  // @ts-expect-error a client of Redis
+  new MemcacheStore(redis5.createClient());
+  // @ts-expect-error a client of Redis
+  new MemcacheStore(redis4.createClient());
+  // @ts-expect-error a pool of Redis
+  new MemcacheStore(redis6.createClientPool());
+  // @ts-expect-error a cluster of Redis
+  new MemcacheStore(redis6.createCluster(cluster));
+  // @ts-expect-error no client
+  new MemcacheStore();
+  // @ts-expect-error an address
+  new MemcacheStore('localhost:11211');
+}
