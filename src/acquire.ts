@@ -1,12 +1,13 @@
 /** Taking a lock. */
-import { askToAcquire, type Claim, storeError } from './ask.js';
-import { clock, now } from './clock.js';
+import { askToAcquire, askToExtend, type Claim, newClaim, storeError } from './ask.js';
+import { type Moment, now } from './clock.js';
 import { AcquireTimeoutError, lockNamed } from './errors.js';
 import { tell } from './events.js';
 import { HeldLease, type Lease } from './lease.js';
 import { Line, type Refusal } from './line.js';
 import { type AcquireOptions, type LeaseOptions, readTerms, type Terms } from './options.js';
 import type { LockStore } from './store.js';
+import { type LeaseTicket, readTicket } from './ticket.js';
 import { newToken } from './token.js';
 import { undo } from './undo.js';
 
@@ -57,6 +58,28 @@ export async function acquire(
   );
 }
 
+/**
+ * Takes over a lease that another process handed over, if the store says that it still holds.
+ *
+ * @param ticket what `handOver` gave; the ttl is the ticket's unless `options` name one.
+ * @returns the lease, or null: it has expired, or was released.
+ * @throws {@link StoreError} the store could not be asked; the ticket may be tried again.
+ * @throws TypeError or RangeError for a ticket or options that cannot be meant, before any request.
+ */
+export async function adopt(
+  store: LockStore,
+  ticket: LeaseTicket,
+  options?: LeaseOptions,
+): Promise<Lease | null> {
+  const { name, token, ttl, fence } = readTicket(ticket);
+  const terms = readTerms(store, name, { ttl, ...options });
+  terms.signal?.throwIfAborted();
+  const claim = { ...newClaim(store, name, token, terms), fence };
+  const start = now();
+  const ours = await askToExtend(claim, terms.ttl, terms.timeout, terms.signal);
+  return ours ? inTime(granted(claim, start, terms)) : null;
+}
+
 /** Null: somebody else holds the lock, and still does after `wait`. */
 export async function acquireInLine(
   store: LockStore,
@@ -85,28 +108,29 @@ function inTime(lease: Lease | null): Lease | null {
 }
 
 /** One attempt, with a token of its own. */
-async function attempt(
+export async function attempt(
   store: LockStore,
   name: string,
   terms: Terms,
   signal?: AbortSignal,
 ): Promise<Lease | Refusal> {
-  const { ttl, timeout } = terms;
-  const token = newToken();
-  const claim: Claim = { store, name, token, ttl, timeout, requests: [], fence: undefined };
+  const claim = newClaim(store, name, newToken(), terms);
   const start = now();
   const answer = await askToAcquire(claim, signal).catch((error) => {
     void undo(claim);
     throw error;
   });
-  const duration = clock.monotonic() - start.monotonic;
   if (!answer.granted) {
     const { retryAfter } = answer;
-    tell('refused', claim, () => ({ retryAfter, duration }));
+    tell('refused', claim, () => ({ retryAfter }), start.monotonic);
     if (claim.requests.length > 1) void undo(claim);
     return answer;
   }
   claim.fence = answer.fence;
-  tell('granted', claim, () => ({ ttl, duration }));
+  return granted(claim, start, terms);
+}
+
+function granted(claim: Claim, start: Moment, terms: Terms): Lease {
+  tell('granted', claim, () => ({ ttl: claim.ttl }), start.monotonic);
   return new HeldLease(claim, start, terms);
 }

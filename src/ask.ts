@@ -21,6 +21,15 @@ export interface Claim {
   fence: number | undefined;
 }
 
+export function newClaim(
+  store: LockStore,
+  name: string,
+  token: string,
+  { ttl, timeout }: { ttl: number; timeout: number },
+): Claim {
+  return { store, name, token, ttl, timeout, requests: [], fence: undefined };
+}
+
 /**
  * Sends an acquire, and once more if that fails: with the same token, which finds itself the owner
  * if the first was carried out and only its reply lost. One timeout bounds both. Rejects with the
@@ -32,11 +41,9 @@ export async function askToAcquire(claim: Claim, signal?: AbortSignal): Promise<
     if (waiting) return sendAcquire(claim);
     throw error;
   };
+  const send = () => sendAcquire(claim).catch(repeat);
   try {
-    return await answerWithin(sendAcquire(claim).catch(repeat), claim.timeout, signal);
-  } catch (cause) {
-    if (signal?.aborted) throw signal.reason;
-    throw storeError(claim, 'acquire', cause);
+    return await ask(claim, 'acquire', send, claim.timeout, signal);
   } finally {
     waiting = false;
   }
@@ -50,29 +57,49 @@ function sendAcquire(claim: Claim): Promise<Attempt> {
 
 async function acquire({ store, name, token, ttl }: Claim): Promise<Attempt> {
   const answer = await store.acquire(name, token, ttl);
-  if (typeof answer?.granted !== 'boolean') throw unexpected(answer);
-  return answer;
+  return expected(answer, typeof answer?.granted);
 }
 
-export function askToExtend(claim: Claim, ttl: number, timeout = claim.timeout): Promise<boolean> {
-  return ask(claim, 'extend', timeout, () => claim.store.extend(claim.name, claim.token, ttl));
-}
-
-export function askToRelease(claim: Claim, timeout = claim.timeout): Promise<boolean> {
-  return ask(claim, 'release', timeout, () => claim.store.release(claim.name, claim.token));
-}
-
-async function ask(
+export function askToExtend(
   claim: Claim,
-  operation: 'extend' | 'release',
-  timeout: number,
-  send: () => Promise<boolean>,
+  ttl: number,
+  timeout?: number,
+  signal?: AbortSignal,
 ): Promise<boolean> {
+  const { store, name, token } = claim;
+  const send = async () => {
+    const answer = await store.extend(name, token, ttl);
+    return expected(answer, typeof answer);
+  };
+  return ask(claim, 'extend', send, timeout, signal);
+}
+
+export function askToRelease(claim: Claim, timeout?: number): Promise<boolean> {
+  const { store, name, token } = claim;
+  const send = async () => {
+    const answer = await store.release(name, token);
+    return expected(answer, typeof answer);
+  };
+  return ask(claim, 'release', send, timeout);
+}
+
+/** The contract of stores answers with booleans, and nothing else can be taken for one. */
+function expected<T>(answer: T, type: string): T {
+  if (type === 'boolean') return answer;
+  throw new TypeError(`unexpected answer ${JSON.stringify(answer)}`);
+}
+
+async function ask<T>(
+  claim: Claim,
+  operation: string,
+  send: () => Promise<T>,
+  timeout = claim.timeout,
+  signal?: AbortSignal,
+): Promise<T> {
   try {
-    const answer = await answerWithin(send(), timeout);
-    if (typeof answer !== 'boolean') throw unexpected(answer);
-    return answer;
+    return await answerWithin(send(), timeout, signal);
   } catch (cause) {
+    if (signal?.aborted) throw signal.reason;
     throw storeError(claim, operation, cause);
   }
 }
@@ -90,13 +117,13 @@ function answerWithin<T>(answer: Promise<T>, ms: number, signal?: AbortSignal): 
     const fail = settle(reject);
     const timer = clock.setTimer(() => fail(new Error(`no answer within ${ms} ms`)), ms);
     const stopListening = signal && onAbort(signal, () => fail(signal.reason));
-    Promise.resolve(answer).then(settle(resolve), fail);
+    answer.then(settle(resolve), fail);
   });
 }
 
 /** The one place where a store's trouble gets its name. */
 export function storeError(subject: Subject, operation: string, cause: unknown): StoreError {
-  const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
+  const reason = (cause as Error | undefined)?.message || String(cause);
   const error = new StoreError(
     `The store failed to ${operation} ${lockNamed(subject.name)}: ${reason}`,
     {
@@ -105,8 +132,4 @@ export function storeError(subject: Subject, operation: string, cause: unknown):
   );
   tell('store-error', subject, () => ({ operation, error }));
   return error;
-}
-
-function unexpected(answer: unknown): Error {
-  return new TypeError(`unexpected answer ${JSON.stringify(answer)}`);
 }

@@ -71,5 +71,5 @@ function brand(type: abstract new (...args: never) => Error, name: string): void
 
 /** A lock as messages name it: quoted, control characters escaped, not endlessly long. */
 export function lockNamed(name: string): string {
-  return `lock ${JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name)}`;
+  return `lock ${JSON.stringify(name.slice(0, 100))}`;
 }

@@ -3,6 +3,7 @@
  * `dlock:` and the event. Nothing is computed while nobody listens.
  */
 import { channel } from 'node:diagnostics_channel';
+import { clock } from './clock.js';
 
 /** What each event carries. Times are in milliseconds. */
 export interface DlockEvents {
@@ -46,15 +47,18 @@ export interface Subject {
   readonly fence?: number | undefined;
 }
 
-/** Tells those who listen to `event`, if any. */
+/** Tells those who listen to `event`, if any; `start`, by the monotonic clock, gives the duration. */
 export function tell<E extends EventName>(
   event: E,
   { name, token, fence }: Subject,
-  details: () => Omit<DlockEvents[E], keyof LeaseEvent>,
+  details: () => Omit<DlockEvents[E], keyof LeaseEvent | 'duration'>,
+  start = NaN,
 ): void {
   const listeners = channels[event];
   if (!listeners.hasSubscribers) return;
-  listeners.publish({ name, token: token.slice(0, 8), fence, ...details() });
+  const duration = clock.monotonic() - start;
+  const known = { name, token: token.slice(0, 8), fence, ...details() };
+  listeners.publish(duration >= 0 ? { ...known, duration } : known);
 }
 
 /** Tells the operator of what no caller was told: see `process.emitWarning`. */

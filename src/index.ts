@@ -1,8 +1,10 @@
 /** The public names of Dlock. */
-export { acquire, tryAcquire } from './acquire.js';
+export { acquire, adopt, tryAcquire } from './acquire.js';
 export { AcquireTimeoutError, DlockError, LeaseLostError, StoreError } from './errors.js';
 export type { DlockEvents, LeaseEvent } from './events.js';
 export type { Lease } from './lease.js';
 export { locked, type Outcome } from './locked.js';
-export type { AcquireOptions, LeaseOptions } from './options.js';
+export { once } from './once.js';
+export type { AcquireOptions, LeaseOptions, OnceOptions } from './options.js';
 export type { Attempt, LockStore } from './store.js';
+export type { LeaseTicket } from './ticket.js';

@@ -25,7 +25,8 @@ export class KeepAlive {
   readonly holder: Holder;
   readonly #alarm = new Alarm(() => this.#tick());
   #state: 'held' | 'stopped' | 'lost' = 'held';
-  #ttl: number;
+  /** Of the renewals to come. */
+  ttl: number;
   #deadline: Moment;
   #renews: boolean;
   /** When the next renewal is due, by the monotonic clock. */
@@ -43,7 +44,7 @@ export class KeepAlive {
   constructor(claim: Claim, start: Moment, renew: boolean, handle: WeakKey) {
     this.#claim = claim;
     this.holder = new Holder(claim);
-    this.#ttl = claim.ttl;
+    this.ttl = claim.ttl;
     this.#deadline = deadlineOf(start, claim.ttl);
     this.#renews = renew;
     this.#renewAt = renewalAfter(start, claim.ttl);
@@ -73,11 +74,11 @@ export class KeepAlive {
 
   assertHeld(): void {
     if (this.remaining > 0) return;
-    throw this.#loss ?? this.#lost('it was released');
+    throw this.#loss ?? this.#lost('it was released or handed over');
   }
 
   /** Extends the lease to a whole ttl from now, after any extension that is under way. */
-  async extend(ttl = this.#ttl, timeout?: number): Promise<void> {
+  async extend(ttl = this.ttl, timeout?: number): Promise<void> {
     while (this.#extending) await this.#extending.catch(() => {});
     this.assertHeld();
     this.#extending = this.#extend(ttl, timeout).finally(() => {
@@ -115,12 +116,12 @@ export class KeepAlive {
     const deadline = deadlineOf(start, ttl);
     // Until the answer comes, a shorter life may already be true, and a longer one not yet.
     this.#deadline = earliest(this.#deadline, deadline);
-    this.#ttl = ttl;
+    this.ttl = ttl;
     this.#renewAt = start.monotonic + ttl / 12;
     this.#rest();
     try {
       const ours = await askToExtend(this.#claim, ttl, timeout);
-      if (!ours && this.#state === 'held') this.lose('the store says that it is not ours any more');
+      if (!ours && this.#state === 'held') this.lose('the store says that it is not ours');
     } catch (error) {
       this.#trouble = error;
       throw error;
@@ -129,8 +130,7 @@ export class KeepAlive {
     this.#trouble = undefined;
     this.#deadline = deadline;
     this.#renewAt = renewalAfter(start, ttl);
-    const duration = clock.monotonic() - start.monotonic;
-    tell('renewed', this.#claim, () => ({ ttl, duration }));
+    tell('renewed', this.#claim, () => ({ ttl }), start.monotonic);
   }
 
   #tick(): void {
@@ -150,7 +150,7 @@ export class KeepAlive {
       KeepAlive.#forgotten.register(this.#handle, this, this);
       this.#handle = undefined;
     }
-    this.extend(undefined, Math.min(this.#claim.timeout, Math.ceil(this.#ttl / 3))).catch(() => {});
+    this.extend(undefined, Math.min(this.#claim.timeout, Math.ceil(this.ttl / 3))).catch(() => {});
   }
 
   /** Sets the alarm for what comes next: the deadline, or a renewal. */
@@ -176,10 +176,9 @@ export class KeepAlive {
   }
 
   #lost(reason: string, cause?: unknown): LeaseLostError {
-    const options = cause === undefined ? undefined : { cause };
     return new LeaseLostError(
       `The lease on ${lockNamed(this.#claim.name)} is lost: ${reason}`,
-      options,
+      cause ? { cause } : undefined,
     );
   }
 }

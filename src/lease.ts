@@ -5,6 +5,7 @@ import { lockNamed } from './errors.js';
 import { tell, warn } from './events.js';
 import { KeepAlive } from './keepalive.js';
 import { checkTime, type Terms } from './options.js';
+import type { LeaseTicket } from './ticket.js';
 import { undo } from './undo.js';
 
 /**
@@ -52,6 +53,13 @@ export interface Lease extends AsyncDisposable {
    * the latest.
    */
   release(options?: { after?: number }): Promise<boolean>;
+  /**
+   * Gives the lease to whoever gets the ticket, and calls `adopt` with it before the ttl has passed:
+   * renewal stops, disposal does nothing, and `release` answers false from now on.
+   *
+   * @throws {@link LeaseLostError} if the lease is not held.
+   */
+  handOver(): LeaseTicket;
 }
 
 /** The lease of a claim that the store granted. */
@@ -107,15 +115,21 @@ export class HeldLease implements Lease {
     return this.#release;
   }
 
+  handOver(): LeaseTicket {
+    this.assertHeld();
+    this.#life.stop();
+    this.#life.holder.end();
+    this.#release = Promise.resolve(false);
+    const { name, token, fence } = this;
+    return { name, token, ttl: this.#life.ttl, ...(fence !== undefined && { fence }) };
+  }
+
   /** Never throws, never hides: who does not look at `signal` is told by a warning of the process. */
   async [Symbol.asyncDispose](): Promise<void> {
     const told = this.#release !== undefined || this.#life.observed;
     try {
       if ((await this.release()) || told) return;
-      warn(
-        `The lease on ${lockNamed(this.name)} was lost before it was released`,
-        'DLOCK_LEASE_LOST',
-      );
+      warn(`The lease on ${lockNamed(this.name)} was lost`, 'DLOCK_LEASE_LOST');
     } catch (error) {
       if (!told) warn((error as Error).message, 'DLOCK_RELEASE_IN_DOUBT');
     }
@@ -135,10 +149,9 @@ export class HeldLease implements Lease {
     this.#life.holder.end(answer, life);
     const ours = await answer;
     if (ours) {
-      const duration = clock.monotonic() - asked;
-      tell('released', claim, () => ({ after: Math.max(0, life), duration }));
+      tell('released', claim, () => ({ after: Math.max(0, life) }), asked);
     } else {
-      this.#life.lose('the store says that it is not ours any more');
+      this.#life.lose('the store says that it is not ours');
     }
     return ours;
   }

@@ -6,7 +6,7 @@ import { type AcquireOptions, readTerms } from './options.js';
 import type { LockStore } from './store.js';
 
 /** What came of it: the value of the body, or why the body did not run. */
-export type Outcome<T> = { ran: true; value: T } | { ran: false; reason: 'held' };
+export type Outcome<T> = { ran: true; value: T } | { ran: false; reason: 'held' | 'done' };
 
 /**
  * Runs `body` while holding the lock `name`; does not run it if somebody else holds the lock, and
@@ -37,7 +37,12 @@ export async function locked<T>(
   return { ran: true, value };
 }
 
-async function runUnder<T>(lease: Lease, body: (lease: Lease) => T | Promise<T>): Promise<T> {
+/** @param after in how many milliseconds the lock is to lapse, once the body is done. */
+export async function runUnder<T>(
+  lease: Lease,
+  body: (lease: Lease) => T | Promise<T>,
+  after: (value: T) => number = () => 0,
+): Promise<T> {
   let value: T;
   try {
     value = await body(lease);
@@ -47,7 +52,8 @@ async function runUnder<T>(lease: Lease, body: (lease: Lease) => T | Promise<T>)
   }
   lease.assertHeld();
   // The body is done under a valid lease: a store that is down now does not take its result away.
-  const ours = await lease.release().catch((error: Error) => {
+  const life = Math.max(0, Math.ceil(after(value)));
+  const ours = await lease.release({ after: life }).catch((error: Error) => {
     warn(error.message, 'DLOCK_RELEASE_IN_DOUBT');
     return true;
   });

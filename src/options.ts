@@ -1,5 +1,4 @@
 /** What callers may ask for, with every default and limit; checked here, before any request. */
-import { inspect } from 'node:util';
 import { lockNamed } from './errors.js';
 import type { LockStore } from './store.js';
 
@@ -30,6 +29,15 @@ export interface AcquireOptions extends LeaseOptions {
    * Default: `Infinity` for `acquire`, 0 for `locked`.
    */
   wait?: number;
+}
+
+export interface OnceOptions extends AcquireOptions {
+  /**
+   * For how long a done period is remembered, in milliseconds: longer than servers may come late. A
+   * store that does not know how long a lock lives (Memcached) counts anew whenever one comes late.
+   * Default: 24 hours.
+   */
+  retain?: number;
 }
 
 /** Options with nothing left open. */
@@ -103,7 +111,8 @@ export function checkTime(
   return ms;
 }
 
-function requirements(name: string) {
+/** What an argument of the lock `name` must be; the error says what was received. */
+export function requirements(name: string) {
   return (
     Failure: ErrorConstructor,
     fulfilled: boolean,
@@ -119,5 +128,5 @@ function requirements(name: string) {
 }
 
 function shown(value: unknown): string {
-  return inspect(value, { depth: 0 });
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value);
 }

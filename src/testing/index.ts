@@ -7,6 +7,7 @@ import { basics } from './basics.js';
 import { expiry } from './expiry.js';
 import { extension } from './extension.js';
 import type { Case, StoreFixture, StoreUnderTest } from './fixture.js';
+import { jobs } from './jobs.js';
 import { loss } from './loss.js';
 import { names } from './names.js';
 import { waiting } from './waiting.js';
@@ -20,6 +21,7 @@ const chapters: Record<string, Case[]> = {
   'Extension and renewal': extension,
   Loss: loss,
   Waiting: waiting,
+  Jobs: jobs,
 };
 
 /** Declares the tests of one store; call it at the top of a test file. */

@@ -8,14 +8,17 @@ import { fileURLToPath } from 'node:url';
 /** From the roof to the ground: a file imports only from files further down. */
 const floors = [
   ['index.ts'],
+  ['once.ts'],
   ['locked.ts'],
   ['acquire.ts'],
   ['line.ts'],
   ['lease.ts'],
   ['keepalive.ts', 'undo.ts'],
+  ['ticket.ts'],
   ['ask.ts', 'holders.ts', 'options.ts'],
   ['registry.ts'],
-  ['abort.ts', 'clock.ts', 'errors.ts', 'events.ts', 'store.ts', 'token.ts'],
+  ['events.ts'],
+  ['abort.ts', 'clock.ts', 'errors.ts', 'store.ts', 'token.ts'],
 ];
 
 const source = fileURLToPath(new URL('../../src/', import.meta.url));

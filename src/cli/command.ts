@@ -1,0 +1,86 @@
+/** The command that runs under the lease: its start, the signals handed on to it, and its end. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import type { Lease } from '../lease.js';
+import type { Settings } from './arguments.js';
+import { exitOfSignal, exits } from './exits.js';
+import { Family, markVariable } from './family.js';
+
+/** The command could not be started. */
+export class StartError extends Error {
+  readonly exit: number;
+
+  constructor(command: string, { code, message }: NodeJS.ErrnoException) {
+    const missing = code === 'ENOENT';
+    super(
+      missing
+        ? `${command}: command not found`
+        : `${command}: cannot be executed (${code ?? message})`,
+    );
+    this.exit = missing ? exits.notFound : exits.notExecutable;
+  }
+}
+
+export class Command {
+  readonly pid: number | undefined;
+  /** Resolves to the exit code, as shells count it; rejects with a StartError. */
+  readonly ended: Promise<number>;
+  readonly #family: Family | undefined;
+  #running = true;
+
+  /**
+   * Without a shell, and without pipes in between: stdin, stdout and stderr are dlock's own. It
+   * stays in dlock's process group, and so in the foreground of a terminal if dlock is.
+   */
+  constructor({ name, command, commandArguments, ttl }: Settings, { fence }: Lease) {
+    const mark = randomUUID();
+    const env: NodeJS.ProcessEnv = { ...process.env, DLOCK_NAME: name, DLOCK_TTL: `${ttl}` };
+    env[markVariable] = [env[markVariable] || [], mark].flat().join(' ');
+    // That of another lock, which dlock itself runs under, would be wrong.
+    delete env.DLOCK_FENCE;
+    if (fence !== undefined) env.DLOCK_FENCE = `${fence}`;
+    const started = start(command, commandArguments, env);
+    this.pid = started.pid;
+    if (this.pid !== undefined) this.#family = new Family(this.pid, mark);
+    this.ended = endOf(started, command).finally(() => {
+      this.#running = false;
+    });
+  }
+
+  /** Hands a signal on, to the command alone. */
+  signal(signal: NodeJS.Signals): void {
+    if (this.pid === undefined || !this.#running) return;
+    try {
+      process.kill(this.pid, signal);
+    } catch {
+      // It has just ended, or became another user's, which is then no business of ours.
+    }
+  }
+
+  /**
+   * Stops the command and all that it started: SIGTERM, and after `grace` milliseconds SIGKILL.
+   * Resolves to the numbers of the processes that were not ours to stop.
+   */
+  async stop(grace: number): Promise<number[]> {
+    await this.#family?.end(grace);
+    return [...(this.#family?.failures.keys() ?? [])];
+  }
+}
+
+function start(command: string, args: string[], env: NodeJS.ProcessEnv): ChildProcess {
+  try {
+    return spawn(command, args, { stdio: 'inherit', env });
+  } catch (error) {
+    throw new StartError(command, error as NodeJS.ErrnoException);
+  }
+}
+
+/** What the command left running may hold on to stdout: its end alone counts. */
+function endOf(started: ChildProcess, command: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    started.once('error', (error) => reject(new StartError(command, error)));
+    started.once('exit', (code, signal) => {
+      resolve(signal === null ? (code ?? exits.internal) : exitOfSignal(signal));
+    });
+  });
+}

@@ -1,0 +1,92 @@
+/**
+ * The command and everything it started. They share their process group with dlock, and perhaps with
+ * the script or pipeline that started dlock, so the group cannot be signalled. They are known by
+ * descent, and by a mark in their environment: a process whose parent has ended is no descendant
+ * any more, but still bears the mark.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { listProcesses, type Process, wordsGivenTo } from './processes.js';
+
+/** The variable that holds the marks: one for each dlock around a process, the outermost first. */
+export const markVariable = 'DLOCK_RUN';
+
+/** How long the system may take to bury those that were killed, in milliseconds. */
+const burial = 1_000;
+
+export class Family {
+  readonly #mark: string;
+  readonly #known = new Map<number, string>();
+  /** The command, until it was seen for the first time. */
+  #root: number | undefined;
+  /** Those that could not be signalled, and why. */
+  readonly failures = new Map<number, string>();
+
+  /** @param mark the last word of {@link markVariable}, as the command was given it. */
+  constructor(root: number, mark: string) {
+    this.#root = root;
+    this.#mark = mark;
+  }
+
+  /** Asks all to end, and kills those that have not after `grace` milliseconds. */
+  async end(grace: number): Promise<void> {
+    this.#signalAll('SIGTERM', 'SIGCONT');
+    if (await this.#gone(grace)) return;
+    this.#signalAll('SIGKILL');
+    await this.#gone(burial, () => this.#signalAll('SIGKILL'));
+  }
+
+  /** Again and again, since those that are not yet reached go on starting others. */
+  #signalAll(...signals: NodeJS.Signals[]): void {
+    const reached = new Set<number>();
+    for (let round = 0; round < 20; round++) {
+      const living = this.#living().filter(({ pid }) => !reached.has(pid));
+      if (living.length === 0) return;
+      for (const { pid } of living) {
+        reached.add(pid);
+        for (const signal of signals) this.#signal(pid, signal);
+      }
+    }
+  }
+
+  #signal(pid: number, signal: NodeJS.Signals): void {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ESRCH') this.failures.set(pid, code ?? String(error));
+    }
+  }
+
+  async #gone(within: number, meanwhile = () => {}): Promise<boolean> {
+    const end = performance.now() + within;
+    for (let pause = 5; ; pause = Math.min(pause * 2, 100)) {
+      const asked = performance.now();
+      if (this.#living().length === 0) return true;
+      const answered = performance.now();
+      if (answered >= end) return false;
+      meanwhile();
+      // Where there are so many processes that listing them takes long, less often.
+      await delay(Math.min(Math.max(pause, 4 * (answered - asked)), end - answered));
+    }
+  }
+
+  /** Elders first: a shell must not find its child ended, and go on to the next. */
+  #living(): Process[] {
+    const all = listProcesses();
+    const isKnown = ({ pid, started }: Process) =>
+      this.#known.get(pid) === started || pid === this.#root;
+    const isMarked = ({ pid }: Process) => wordsGivenTo(pid, markVariable).includes(this.#mark);
+    const family = new Set(all.filter((each) => isKnown(each) || isMarked(each)));
+    const pids = new Set([...family].map(({ pid }) => pid));
+    for (let size = -1; size !== family.size; ) {
+      size = family.size;
+      for (const each of all) {
+        if (pids.has(each.parent)) family.add(each);
+        if (family.has(each)) pids.add(each.pid);
+      }
+    }
+    this.#root = undefined;
+    for (const { pid, started } of family) this.#known.set(pid, started);
+    return [...family];
+  }
+}

@@ -1,0 +1,60 @@
+/** What `dlock --help` and `dlock --version` say. */
+import manifest from '../../package.json' with { type: 'json' };
+
+export const version = manifest.version;
+
+export const help = `Usage: dlock [options] <name> -- <command> [argument...]
+
+Runs the command while holding the lock <name>, without a shell. If another
+holds the lock, the command is not run. The lock is kept until the command has
+ended; if it is lost before, the command is stopped.
+
+Options:
+  --store URL      where the lock lives:
+                     redis://[[user]:password@]host[:port][/database]
+                     rediss://...  the same, over TLS
+                     memcache://host[:port]
+                     file:///directory  for the processes of one machine
+                   default: DLOCK_STORE, or else a directory of the user
+  --ttl TIME       how long the lock stays taken if dlock itself dies;
+                   default: 30s
+  --wait TIME      wait for the lock, at most so long, or forever;
+                   default: do not wait
+  --min-hold TIME  keep the lock for so long from the start, even if the
+                   command ends earlier; default: 0
+  --once PERIOD    run only if no other run has succeeded for the same PERIOD,
+                   any text, such as 2026-11-24T05
+  --retain TIME    with --once: how long a period is remembered; default: 24h
+  -E, --conflict-exit-code N
+                   the exit code if another holds the lock; default: 75
+  --grace TIME     if the lock is lost: how long the command has between
+                   SIGTERM and SIGKILL, at most a third of the ttl;
+                   default: 5s
+  -q, --quiet      say nothing but errors
+  -v, --verbose    tell each step
+  -h, --help       show this text
+  --version        show the version
+
+A TIME is a number with a unit: 500ms, 30s, 5m, 1h.
+
+Environment:
+  DLOCK_STORE      the store, unless --store is given; no password in it is
+                   ever shown
+The command finds in its environment, besides all that dlock was given:
+  DLOCK_NAME       the name of the lock
+  DLOCK_FENCE      a number that grows from holder to holder, if the store has
+                   one (Memcached has none)
+  DLOCK_TTL        the ttl in milliseconds
+  DLOCK_RUN        by which dlock knows what the command started
+
+Exit codes:
+  the command's own, or 128 + n if signal n ended it
+  0    also: --once, and another run has succeeded for the period
+  64   the arguments cannot be meant
+  69   the store cannot be reached or used; the command was not run
+  70   an error in dlock
+  75   another holds the lock (-E replaces it)
+  76   the lock was lost, and the command stopped
+  126  the command cannot be executed
+  127  the command was not found
+`;

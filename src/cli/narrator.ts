@@ -1,0 +1,74 @@
+/** Tells the user what the core does, from the events that it publishes. */
+import { subscribe } from 'node:diagnostics_channel';
+import { lockNamed } from '../errors.js';
+import type { DlockEvents } from '../events.js';
+import type { Settings } from './arguments.js';
+import { durationOf, type Messages } from './messages.js';
+
+export class Narrator {
+  readonly #settings: Settings;
+  readonly #messages: Messages;
+  #waiting: NodeJS.Timeout | undefined;
+  /** Why the last request to the store failed; undefined since one succeeded. */
+  trouble: string | undefined;
+
+  constructor(settings: Settings, messages: Messages) {
+    this.#settings = settings;
+    this.#messages = messages;
+    const detail = (name: string, text: string) => messages.detail(`${lockNamed(name)}: ${text}`);
+    listen('refused', ({ name }) => {
+      if (name === settings.name) this.#wait();
+    });
+    listen('granted', ({ name, fence, ttl }) => {
+      if (name === settings.name) this.waited();
+      const fenced = fence === undefined ? '' : `, with fence ${fence}`;
+      detail(name, `granted for ${durationOf(ttl)}${fenced}`);
+    });
+    listen('renewed', ({ name, ttl }) => {
+      this.trouble = undefined;
+      detail(name, `renewed for ${durationOf(ttl)}`);
+    });
+    listen('released', ({ name, after }) => {
+      detail(name, after > 0 ? `left to lapse in ${durationOf(after)}` : 'released');
+    });
+    listen('lost', ({ error }) => messages.detail(error.message));
+    listen('store-error', ({ error }) => {
+      this.trouble = reasonOf(error);
+      messages.detail(error.message);
+    });
+  }
+
+  /** Takes the line of progress away. */
+  waited(): void {
+    clearInterval(this.#waiting);
+    this.#messages.progress();
+  }
+
+  #wait(): void {
+    const { name, wait } = this.#settings;
+    if (this.#waiting || wait === 0) return;
+    const limit = wait === Number.POSITIVE_INFINITY ? '' : ` of ${durationOf(wait)}`;
+    this.#messages.detail(`${lockNamed(name)}: another holds it; waiting`);
+    const start = performance.now();
+    const show = () => {
+      const seconds = Math.round((performance.now() - start) / 1_000) * 1_000;
+      this.#messages.progress(
+        `waiting for the holder of ${lockNamed(name)}: ${seconds / 1_000} s${limit}`,
+      );
+    };
+    show();
+    this.#waiting = setInterval(show, 1_000);
+  }
+}
+
+/** What is at the bottom of an error of the core. */
+function reasonOf({ message, cause }: Error): string {
+  return cause instanceof Error && cause.message ? cause.message : message;
+}
+
+function listen<E extends keyof DlockEvents>(
+  event: E,
+  listener: (details: DlockEvents[E]) => void,
+): void {
+  subscribe(`dlock:${event}`, (details) => listener(details as DlockEvents[E]));
+}

@@ -1,0 +1,58 @@
+/** The processes of this machine, as the system lists them. */
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+
+export interface Process {
+  readonly pid: number;
+  readonly parent: number;
+  /** Tells apart two processes that had the same number one after the other. */
+  readonly started: string;
+}
+
+/** All that live; what has ended, and was not waited for by its parent, does not. */
+export function listProcesses(): Process[] {
+  return process.platform === 'linux' ? listProc() : listByPs();
+}
+
+/** Linux: see proc(5). */
+export function listProc(): Process[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .flatMap((pid) => parseStat(Number(pid), read(`/proc/${pid}/stat`)));
+}
+
+/** The name of the program, in parentheses, may hold anything; the rest is numbers and one letter. */
+function parseStat(pid: number, stat: string): Process[] {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state, parent, started] = [fields[0], fields[1], fields[19]];
+  if (!state || !parent || !started || /[ZX]/.test(state)) return [];
+  return [{ pid, parent: Number(parent), started }];
+}
+
+/** Any other Unix. */
+export function listByPs(): Process[] {
+  const columns = ['pid=', 'ppid=', 'stat=', 'lstart='].flatMap((column) => ['-o', column]);
+  const { stdout } = spawnSync('ps', ['-A', ...columns], { encoding: 'utf8' });
+  return (stdout ?? '').split('\n').flatMap((line) => {
+    const [, pid, parent, state, started] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
+    if (!pid || !parent || !started || state?.startsWith('Z')) return [];
+    return [{ pid: Number(pid), parent: Number(parent), started }];
+  });
+}
+
+/** The words of a variable that a process was given; only Linux tells, and only of our own processes. */
+export function wordsGivenTo(pid: number, variable: string): string[] {
+  if (process.platform !== 'linux') return [];
+  const environment = read(`/proc/${pid}/environ`).split('\0');
+  const entry = environment.find((each) => each.startsWith(`${variable}=`));
+  return entry?.slice(variable.length + 1).split(' ') ?? [];
+}
+
+/** Empty where there is no such file (any more), or it is not ours to read. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,194 @@
+/** The story of one run: the store, the lock, the command, and what came of it. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { LeaseLostError, lockNamed, StoreError } from '../errors.js';
+import type { Lease } from '../lease.js';
+import { locked } from '../locked.js';
+import { once } from '../once.js';
+import { type Settings, UsageError } from './arguments.js';
+import { Command, StartError } from './command.js';
+import { exitOfSignal, exits } from './exits.js';
+import { graceWithin, guard } from './guard.js';
+import { Holdings } from './holdings.js';
+import { durationOf, type Messages } from './messages.js';
+import { Narrator } from './narrator.js';
+import { Interrupted, type Signals } from './signals.js';
+import { openStore, UnusableStore } from './store.js';
+import { Witness } from './witness.js';
+
+/** How long the store may take to answer when all is done but to tell it so, in milliseconds. */
+const patience = { afterCommand: 2_000, otherwise: 500 };
+
+/** The command failed: the period of `--once` is not done. */
+class CommandFailed extends Error {
+  constructor(readonly exit: number) {
+    super(`The command ended with ${exit}`);
+  }
+}
+
+/** The command was stopped for want of a lease. */
+class Stopped extends Error {}
+
+export class Run {
+  readonly #settings: Settings;
+  readonly #messages: Messages;
+  readonly #signals: Signals;
+  readonly #narrator: Narrator;
+  /** What dlock is to exit with, once the command has ended or was stopped. */
+  #exit: number | undefined;
+  #onEnd = () => {};
+
+  constructor(settings: Settings, messages: Messages, signals: Signals) {
+    this.#settings = settings;
+    this.#messages = messages;
+    this.#signals = signals;
+    this.#narrator = new Narrator(settings, messages);
+  }
+
+  /** Resolves to the exit code of dlock. */
+  async exitCode(): Promise<number> {
+    const { store: url } = this.#settings;
+    try {
+      const store = await this.#signals.unlessInterrupted(openStore(url));
+      return await this.#settle(new Holdings(store));
+    } catch (error) {
+      return this.#explain(error);
+    }
+  }
+
+  /** Takes the lock, runs the command, and ends clean, or says that it could not; in any case soon. */
+  async #settle(store: Holdings): Promise<number> {
+    const ended = new Promise<void>((resolve) => {
+      this.#onEnd = () => {
+        store.close();
+        resolve();
+      };
+    });
+    const work = this.#signals.unlessInterrupted(this.#underLock(store));
+    const outcome = work.catch((error) => this.#explain(error));
+    const clean = outcome.then(() => store.emptied()).then(() => true);
+    const late = Promise.race([ended, outcome])
+      .then(() => delay(this.#exit === undefined ? patience.otherwise : patience.afterCommand))
+      .then(() => false);
+    if (!(await Promise.race([clean, late])) && this.#exit !== undefined) this.#tellOfLeftover();
+    return this.#exit === undefined ? outcome : Promise.race([outcome, this.#exit]);
+  }
+
+  async #underLock(store: Holdings): Promise<number> {
+    const { name, ttl, wait, minHold, period, retain, heldExit } = this.#settings;
+    const options = { ttl, wait, minHold, signal: this.#signals.interruption };
+    const body = (lease: Lease) => this.#runCommand(lease);
+    const outcome =
+      period === undefined
+        ? await locked(store, name, body, options)
+        : await once(store, name, period, body, { ...options, retain });
+    this.#narrator.waited();
+    if (outcome.ran) return exits.success;
+    if (outcome.reason === 'done') {
+      this.#tell('say', `another run has succeeded for the period ${JSON.stringify(period)}`);
+      return exits.success;
+    }
+    this.#tell(
+      'say',
+      wait > 0 ? `another still holds it after ${durationOf(wait)}` : 'another holds it',
+    );
+    return heldExit;
+  }
+
+  /** @throws {@link CommandFailed}, {@link Stopped}, {@link StartError}, {@link Interrupted}. */
+  async #runCommand(lease: Lease): Promise<void> {
+    const { ttl, grace } = this.#settings;
+    this.#signals.interruption.throwIfAborted();
+    const witness = new Witness();
+    const command = new Command(this.#settings, lease);
+    this.#signals.handTo((signal) => this.#handOn(signal, command, witness));
+    const { alarmed, dismiss } = guard(lease, ttl, grace);
+    try {
+      this.#tell('detail', `the command runs as process ${command.pid}`);
+      const exit = await Promise.race([command.ended, alarmed]);
+      if (typeof exit === 'string') return await this.#stop(command, exit);
+      this.#tell('detail', `the command ended with ${exit}`);
+      this.#exit = exit;
+      if (exit !== exits.success) throw new CommandFailed(exit);
+    } finally {
+      dismiss();
+      witness.dismiss();
+      this.#signals.handTo(() => {});
+      this.#onEnd();
+    }
+  }
+
+  async #handOn(signal: NodeJS.Signals, command: Command, witness: Witness): Promise<void> {
+    const groupWide = await witness.saw(signal);
+    if (groupWide === undefined) return;
+    this.#tell(
+      'detail',
+      groupWide ? `${signal} reached the command too` : `${signal} is handed on`,
+    );
+    if (!groupWide) command.signal(signal);
+  }
+
+  async #stop(command: Command, reason: string): Promise<never> {
+    const { ttl, grace } = this.#settings;
+    const { trouble } = this.#narrator;
+    this.#messages.error(`${reason}${trouble ? ` (${trouble})` : ''}; stopping the command`);
+    const notOurs = await command.stop(graceWithin(ttl, grace));
+    if (notOurs.length > 0) {
+      this.#tell('error', `not ours to stop, and may still run: process ${notOurs.join(', ')}`);
+    } else {
+      await command.ended;
+    }
+    this.#exit = exits.lost;
+    throw new Stopped(reason);
+  }
+
+  /** What the others are left with. A loss has been told already. */
+  #tellOfLeftover(): void {
+    if (this.#exit === exits.lost) return;
+    const { ttl, period } = this.#settings;
+    const reason = this.#narrator.trouble ?? 'it does not answer';
+    const again = period !== undefined && this.#exit === exits.success;
+    const then = again ? ', and the period may be run again' : '';
+    this.#tell(
+      'error',
+      `the store could not be told that the command has ended (${reason}); the lock stays taken for its ttl of ${durationOf(ttl)}${then}`,
+    );
+  }
+
+  /** Says what happened, where that was not said yet, and gives it its exit code. */
+  #explain(error: unknown): number {
+    this.#narrator.waited();
+    if (error instanceof CommandFailed) return error.exit;
+    if (error instanceof Stopped) return exits.lost;
+    if (error instanceof Interrupted) {
+      this.#tell('detail', error.message);
+      return exitOfSignal(error.signal);
+    }
+    if (error instanceof LeaseLostError) {
+      this.#messages.error(`The command has ended, but without protection: ${error.message}`);
+      return exits.lost;
+    }
+    // The command has ended, and that counts; what the others are left with is told in the end.
+    if (error instanceof StoreError && this.#exit !== undefined) return this.#exit;
+    if (error instanceof StoreError) {
+      this.#messages.error(error.message);
+      return exits.storeUnreachable;
+    }
+    if (error instanceof UnusableStore) {
+      this.#tell('error', `the store cannot be used: ${error.message}`);
+      return exits.storeUnreachable;
+    }
+    if (error instanceof StartError) {
+      this.#tell('error', error.message);
+      return error.exit;
+    }
+    if (error instanceof UsageError || error instanceof RangeError || error instanceof TypeError) {
+      this.#tell('error', `${error.message} (see dlock --help)`);
+      return exits.usage;
+    }
+    throw error;
+  }
+
+  #tell(kind: 'error' | 'say' | 'detail', text: string): void {
+    this.#messages[kind](`${lockNamed(this.#settings.name)}: ${text}`);
+  }
+}

@@ -1,0 +1,161 @@
+/** The store, opened by its URL; only the client that it needs is loaded. */
+import { lstatSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { LockStore } from '../store.js';
+import { FileStore } from '../stores/file.js';
+import { MemcacheStore } from '../stores/memcache.js';
+import { RedisStore } from '../stores/redis.js';
+import { UsageError } from './arguments.js';
+
+/** The store cannot be used; nothing was asked of it. */
+export class UnusableStore extends Error {}
+
+/** How long a server may take to accept a connection, in milliseconds. */
+const connectTimeout = 5_000;
+
+/**
+ * @param url where the store is; undefined: the directory of the user.
+ * @throws UsageError, never with a password in it, and UnusableStore.
+ */
+export async function openStore(url: string | undefined): Promise<LockStore> {
+  if (url === undefined) return new FileStore(userDirectory());
+  const parsed = parseUrl(url);
+  switch (parsed.protocol) {
+    case 'file:':
+      return new FileStore(directoryOf(url, parsed));
+    case 'redis:':
+    case 'rediss:':
+      return openRedis(url, parsed);
+    case 'memcache:':
+      return openMemcache(parsed);
+    default:
+      throw new UsageError(
+        'the URL of the store must begin with redis://, rediss://, memcache:// or file:',
+      );
+  }
+}
+
+/**
+ * One directory for all that a user runs, in a shell, from cron or as a service. So it must not
+ * depend on the environment (HOME, TMPDIR, XDG_RUNTIME_DIR), only on the user. Who has no home of
+ * his own, as users of services often have not, gets a directory in /tmp.
+ */
+export function userDirectory(): string {
+  const user = process.getuid?.();
+  try {
+    const { homedir } = userInfo();
+    if (user === undefined || lstatSync(homedir).uid === user) {
+      return join(homedir, '.local', 'state', 'dlock');
+    }
+  } catch {
+    // There is no such user on this machine, or no such home.
+  }
+  return `/tmp/dlock-${user}`;
+}
+
+/** What must appear in no message: the URL, the password in it, and both as they are written. */
+export function secretsOf(url: string): string[] {
+  const [, credentials] = /^[a-z+]*:\/*(.*)@/is.exec(url) ?? [];
+  if (!credentials) return [];
+  const password = credentials.slice(credentials.indexOf(':') + 1);
+  // A short one may be part of any word; alone, it gives nothing away.
+  const passwords = [password, decoded(password)].filter(({ length }) => length > 3);
+  return [url, `${credentials}@`, ...passwords];
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function parseUrl(url: string): URL {
+  if (/,\s*[a-z][a-z+.-]*:/i.test(url)) {
+    throw new UsageError('a list of stores, for a quorum, is not supported yet: name one store');
+  }
+  if (!URL.canParse(url)) {
+    throw new UsageError(
+      'the URL of the store is none; if it holds a password, is that percent-encoded?',
+    );
+  }
+  const parsed = new URL(url);
+  // The beginning of the password would be taken for the host, and shown.
+  const { protocol, pathname, search, hash } = parsed;
+  if (protocol !== 'file:' && (search || hash || pathname.includes('@'))) {
+    throw new UsageError(
+      'the URL of the store has a @, # or ? behind its host; in a password it must be percent-encoded',
+    );
+  }
+  return parsed;
+}
+
+function directoryOf(url: string, parsed: URL): string {
+  const whole = /^file:\/(?!\/[^/]|\/?$)/i.test(url) || /^file:\/\/(localhost)?\/./i.test(url);
+  if (!whole || parsed.search || parsed.hash) {
+    throw new UsageError(
+      'the URL of a directory names its whole path, percent-encoded, as in file:///var/lib/dlock',
+    );
+  }
+  try {
+    return fileURLToPath(parsed);
+  } catch (error) {
+    throw new UsageError(`the URL of the store is none: ${(error as Error).message}`);
+  }
+}
+
+/** The first connection fails at once, so that somebody is told; later ones are made again. */
+async function openRedis(url: string, { hostname, pathname }: URL): Promise<LockStore> {
+  if (!hostname || !/^\/?\d*$/.test(pathname)) {
+    throw new UsageError(
+      'the URL of a Redis server is redis://[[user]:password@]host[:port][/database]',
+    );
+  }
+  const { createClient } = await load('redis', () => import('redis'));
+  let connected = false;
+  const reconnectStrategy = (retries: number) => connected && Math.min(50 * retries, 500);
+  const client = createClient({ url, socket: { connectTimeout, reconnectStrategy } });
+  // The request that fails tells it.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+  } catch (error) {
+    throw new UnusableStore(reasonOf(error));
+  }
+  connected = true;
+  return new RedisStore(client);
+}
+
+/** This client connects with its first request. */
+async function openMemcache(parsed: URL): Promise<LockStore> {
+  const { hostname, port, pathname, username, password } = parsed;
+  if (!hostname || username || password || pathname.length > 1) {
+    throw new UsageError('the URL of a Memcached server is memcache://host[:port]');
+  }
+  const { MemcacheClient } = await load('memcache-client', () => import('memcache-client'));
+  const server = `${hostname}:${port || 11211}`;
+  return new MemcacheStore(new MemcacheClient({ server, connectTimeout }));
+}
+
+async function load<T>(name: string, imported: () => Promise<T>): Promise<T> {
+  try {
+    return await imported();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new UnusableStore(`it needs the package ${name}: npm install ${name}`);
+  }
+}
+
+/** Failed attempts at several addresses of one host come as an error without a message. */
+function reasonOf(error: unknown): string {
+  const { message, cause, errors } = error as Error & { errors?: Error[] };
+  return (
+    message ||
+    (errors?.map((each) => each.message).join('; ') ?? '') ||
+    (cause instanceof Error ? reasonOf(cause) : String(error))
+  );
+}

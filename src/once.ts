@@ -1,0 +1,88 @@
+/** Running a piece of work once for each period, on whichever server comes first. */
+import { acquireInLine, attempt } from './acquire.js';
+import { askToAcquire, askToExtend, type Claim, newClaim } from './ask.js';
+import { clock } from './clock.js';
+import { LeaseLostError, lockNamed } from './errors.js';
+import type { Lease } from './lease.js';
+import { type Outcome, runUnder } from './locked.js';
+import { checkTime, type OnceOptions, readTerms, type Terms } from './options.js';
+import type { LockStore } from './store.js';
+
+/**
+ * What holds the lock of a period that is done: a token that everybody knows. So a period that is
+ * done is told from one whose runner has died and whose lease has not lapsed yet.
+ */
+const doneToken = 'done';
+
+/** How much longer than its ttl a store may keep a lock, in milliseconds: Memcached's whole seconds. */
+const rounding = 2_000;
+
+/**
+ * Runs `body` unless it has been run for this period: `{ ran: false, reason: 'done' }`. While another
+ * runs it: `{ ran: false, reason: 'held' }`, or waits if `wait` says so. A body that fails, or whose
+ * process dies, leaves the period free: another server may run it.
+ *
+ * ```ts
+ * await once(store, 'import', '2026-11-24T05', (lease) => runImport(lease.signal));
+ * ```
+ *
+ * @param period names the period, as the scheduler knows it; never taken from this machine's clock,
+ * which may differ from that of the next server.
+ * @param options `minHold` counts for a body that succeeded.
+ * @throws what `body` threw, whatever became of the lease.
+ * @throws {@link LeaseLostError} the body is done, but a lease was lost before: another may run it.
+ * @throws {@link StoreError} also if the body is done, but that could not be recorded.
+ */
+export async function once<T>(
+  store: LockStore,
+  name: string,
+  period: string,
+  body: (lease: Lease) => T | Promise<T>,
+  { retain = 24 * 3_600_000, ...options }: OnceOptions = {},
+): Promise<Outcome<T>> {
+  const terms = readTerms(store, name, options);
+  checkTime(name, 'retain', retain, 1, store.maxTtl);
+  if (typeof period !== 'string' || period === '') {
+    throw new TypeError(`The period of ${lockNamed(name)} must be a string that is not empty`);
+  }
+  if (typeof body !== 'function') {
+    throw new TypeError(`The body of ${lockNamed(name)} must be a function, not ${String(body)}`);
+  }
+  const periodName = `${name}@${period}`;
+  readTerms(store, periodName);
+  const start = clock.monotonic();
+  const lease = await acquireInLine(store, name, { ...terms, minHold: 0 });
+  if (!lease) return { ran: false, reason: 'held' };
+  const done = newClaim(store, periodName, doneToken, { ttl: retain, timeout: terms.timeout });
+  const run = () => runPeriod(lease, done, terms, body);
+  return runUnder(lease, run, ({ ran }) => (ran ? terms.minHold - (clock.monotonic() - start) : 0));
+}
+
+async function runPeriod<T>(
+  lease: Lease,
+  done: Claim,
+  terms: Terms,
+  body: (lease: Lease) => T | Promise<T>,
+): Promise<Outcome<T>> {
+  const periodLease = await acquirePeriod(done, { ...terms, minHold: 0 });
+  if ('ran' in periodLease) return periodLease;
+  const value = await runUnder(periodLease, () => body(lease));
+  // The store is asked whether the lock is still ours: whose lease was lost has nothing to record.
+  await lease.extend();
+  const { granted } = await askToAcquire(done);
+  if (granted) return { ran: true, value };
+  throw new LeaseLostError(`Somebody else took ${lockNamed(done.name)} before it was recorded as done`);
+}
+
+/** The lease on the period, or why it cannot be had. */
+async function acquirePeriod(done: Claim, terms: Terms): Promise<Lease | Outcome<never>> {
+  const { store, name, ttl: retain } = done;
+  const outcome = await attempt(store, name, terms);
+  if (!('granted' in outcome)) return outcome;
+  // To extend by the known token is to ask for it; the life that it has left stays as it is.
+  const life = Math.ceil(outcome.retryAfter ?? retain);
+  if (await askToExtend(done, life)) return { ran: false, reason: 'done' };
+  // The last runner may have died, and its lease on the period lapses a little after that on the name.
+  const wait = terms.ttl + rounding;
+  return (await acquireInLine(store, name, { ...terms, wait })) ?? { ran: false, reason: 'held' };
+}

@@ -1,0 +1,25 @@
+/** A lease on its way from one process to another. */
+import { requirements } from './options.js';
+
+/**
+ * What `handOver` gives and `adopt` takes: plain JSON. Who knows it can keep the lock or give it
+ * back. It names no deadline, since clocks differ: `adopt` asks the store.
+ */
+export interface LeaseTicket {
+  readonly name: string;
+  readonly token: string;
+  /** In milliseconds. */
+  readonly ttl: number;
+  readonly fence?: number;
+}
+
+/** Checks what came from another process. The token is a secret, and in no message. */
+export function readTicket(ticket: LeaseTicket): LeaseTicket {
+  const { name, token, ttl, fence } = ticket ?? {};
+  const must = requirements(String(name));
+  const isToken = typeof token === 'string' && /^[0-9a-f]{32}$/.test(token);
+  must(TypeError, isToken, 'The token in the ticket', 'be what handOver gave', typeof token);
+  const isFence = fence === undefined || Number.isSafeInteger(fence);
+  must(TypeError, isFence, 'The fence in the ticket', 'be a whole number', fence);
+  return { name, token, ttl, ...(fence !== undefined && { fence }) };
+}
