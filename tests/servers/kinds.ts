@@ -1,0 +1,49 @@
+/** The kinds of servers that the tests need: how each is called, run and asked. */
+
+export interface ServerKind {
+  readonly name: string;
+  /** The environment variable that names a server which runs already, and what it may say. */
+  readonly variable: string;
+  readonly example: string;
+  readonly image: string;
+  /** Where it listens in its container. */
+  readonly containerPort: number;
+  readonly program: string;
+  readonly debianPackage: string;
+  /** Lets it listen there, keep nothing on disk, and run as whoever the tests run as. */
+  arguments(host: string, port: number): string[];
+  /** What to send, to be told the process id among other things. */
+  readonly question: string;
+  readonly processId: RegExp;
+}
+
+export const redis: ServerKind = {
+  name: 'Redis',
+  variable: 'DLOCK_TEST_REDIS_URL',
+  example: 'redis://127.0.0.1:6379',
+  image: process.env.DLOCK_TEST_REDIS_IMAGE ?? 'redis:7',
+  containerPort: 6379,
+  program: 'redis-server',
+  debianPackage: 'redis-server',
+  // The protected mode would refuse whoever comes into the container from outside.
+  arguments: (host, port) =>
+    `--bind ${host} --port ${port} --protected-mode no --appendonly no --save`
+      .split(' ')
+      .concat(''),
+  question: 'INFO server',
+  processId: /^process_id:(\d+)/m,
+};
+
+export const memcached: ServerKind = {
+  name: 'Memcached',
+  variable: 'DLOCK_TEST_MEMCACHED',
+  example: '127.0.0.1:11211',
+  image: process.env.DLOCK_TEST_MEMCACHED_IMAGE ?? 'memcached:1.6',
+  containerPort: 11211,
+  program: 'memcached',
+  debianPackage: 'memcached',
+  // Started by root it insists on being told a user; started by anybody else it ignores that.
+  arguments: (host, port) => `-l ${host} -p ${port} -U 0 -u root`.split(' '),
+  question: 'stats',
+  processId: /^STAT pid (\d+)/m,
+};

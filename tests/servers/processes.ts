@@ -1,0 +1,95 @@
+/** Servers as processes of this machine. */
+import { once } from 'node:events';
+import { readdir, readFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import type { OwnServer } from '../servers.js';
+import type { ServerKind } from './kinds.js';
+import { comesUp, onFreePort } from './ports.js';
+
+/** Whether PATH leads to the program, and the command succeeds. */
+export async function works([program = '', ...args]: string[]): Promise<boolean> {
+  return !(await execa(program, args, { reject: false, stdin: 'ignore' })).failed;
+}
+
+export function startProcess(kind: ServerKind, args: string[]): Promise<OwnServer> {
+  return onFreePort(async (port) => {
+    let server = await launch(kind, port, args);
+    const restart = async () => {
+      await server.kill();
+      server = await launch(kind, port, args);
+    };
+    return {
+      port,
+      freeze: () => server.freeze(),
+      thaw: async () => server.thaw(),
+      kill: () => server.kill(),
+      restart,
+      stop: () => server.kill(),
+      [Symbol.asyncDispose]: () => server.kill(),
+    };
+  });
+}
+
+/** @throws an Error with all that the server had to say, if it does not come up. */
+async function launch(kind: ServerKind, port: number, args: string[]) {
+  const command = [kind.program, ...kind.arguments('127.0.0.1', port), ...args];
+  const server = spawn([...(await tie()), ...command]);
+  let ended = false;
+  server.once('exit', () => {
+    ended = true;
+  });
+  const kill = async () => {
+    if (ended) return;
+    server.ref();
+    server.kill('SIGKILL');
+    await once(server, 'exit');
+  };
+  // If another server took the port just before ours came to it, that one answers.
+  const isOurs = (answer: string) => {
+    const id = kind.processId.exec(answer)?.[1];
+    return id === undefined || Number(id) === server.pid;
+  };
+  if (!(await comesUp(port, kind.question, isOurs, async () => !ended))) {
+    await kill();
+    throw new Error(`${command.join(' ')} does not come up: ${(await server).all}`);
+  }
+  server.unref();
+  for (const output of [server.stdout, server.stderr]) (output as unknown as Socket).unref();
+  const freeze = async () => {
+    server.kill('SIGSTOP');
+    while (!ended && !(await hasStopped(Number(server.pid)))) await sleep(1);
+  };
+  return { kill, freeze, thaw: () => void server.kill('SIGCONT') };
+}
+
+/** A signal reaches each thread a little later; where the system tells (Linux), we can wait for it. */
+async function hasStopped(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const states = threads.map((id) => readFile(`/proc/${pid}/task/${id}/stat`, 'utf8'));
+  return (await Promise.all(states)).every((state) => /\) T /.test(state));
+}
+
+/** Ended with this process, also by a signal; frozen or not, since nothing withstands SIGKILL. */
+function spawn([program = '', ...args]: string[]) {
+  return execa(program, args, {
+    all: true,
+    cleanup: true,
+    cwd: tmpdir(),
+    forceKillAfterDelay: false,
+    killSignal: 'SIGKILL',
+    reject: false,
+    stdin: 'ignore',
+  });
+}
+
+let tied: Promise<string[]> | undefined;
+
+/** What to put in front, so that a server dies even if SIGKILL ends this process; Linux has it. */
+function tie(): Promise<string[]> {
+  const command = ['setpriv', '--pdeathsig', 'KILL'];
+  tied ??= works(command.concat('true')).then((has) => (has ? command : []));
+  return tied;
+}
