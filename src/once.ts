@@ -71,7 +71,9 @@ async function runPeriod<T>(
   await lease.extend();
   const { granted } = await askToAcquire(done);
   if (granted) return { ran: true, value };
-  throw new LeaseLostError(`Somebody else took ${lockNamed(done.name)} before it was recorded as done`);
+  throw new LeaseLostError(
+    `Somebody else took ${lockNamed(done.name)} before it was recorded as done`,
+  );
 }
 
 /** The lease on the period, or why it cannot be had. */

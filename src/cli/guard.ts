@@ -1,5 +1,4 @@
 /** Watches over a lease, and tells when the command must be stopped so that it ends in time. */
-import { lockNamed } from '../errors.js';
 import type { Lease } from '../lease.js';
 
 const longestTimer = 2 ** 31 - 1;
@@ -15,8 +14,8 @@ function allowanceWithin(ttl: number): number {
 }
 
 export interface Guard {
-  /** Resolves, to the reason, when the lease was lost, or is about to be. */
-  readonly alarmed: Promise<string>;
+  /** Resolves when the lease was lost, or is about to be for want of a renewal in time. */
+  readonly alarmed: Promise<'lost' | 'unrenewed'>;
   dismiss(): void;
 }
 
@@ -29,11 +28,8 @@ export function guard(lease: Lease, ttl: number, grace: number): Guard {
   const lead = graceWithin(ttl, grace) + allowanceWithin(ttl);
   let timer: NodeJS.Timeout | undefined;
   let alarm = () => {};
-  const alarmed = new Promise<string>((resolve) => {
-    alarm = () => {
-      const loss = signal.aborted ? (signal.reason as Error).message : undefined;
-      resolve(loss ?? `The lease on ${lockNamed(lease.name)} could not be renewed in time`);
-    };
+  const alarmed = new Promise<'lost' | 'unrenewed'>((resolve) => {
+    alarm = () => resolve(signal.aborted ? 'lost' : 'unrenewed');
   });
   const look = () => {
     const left = lease.remaining - lead;

@@ -105,7 +105,7 @@ export class Run {
     try {
       this.#tell('detail', `the command runs as process ${command.pid}`);
       const exit = await Promise.race([command.ended, alarmed]);
-      if (typeof exit === 'string') return await this.#stop(command, exit);
+      if (typeof exit === 'string') return await this.#stop(command, lease, exit);
       this.#tell('detail', `the command ended with ${exit}`);
       this.#exit = exit;
       if (exit !== exits.success) throw new CommandFailed(exit);
@@ -127,10 +127,17 @@ export class Run {
     if (!groupWide) command.signal(signal);
   }
 
-  async #stop(command: Command, reason: string): Promise<never> {
+  async #stop(command: Command, lease: Lease, why: 'lost' | 'unrenewed'): Promise<never> {
     const { ttl, grace } = this.#settings;
-    const { trouble } = this.#narrator;
-    this.#messages.error(`${reason}${trouble ? ` (${trouble})` : ''}; stopping the command`);
+    const { trouble = why === 'unrenewed' ? 'the store does not answer' : undefined } =
+      this.#narrator;
+    const because = trouble ? ` (${trouble})` : '';
+    if (why === 'unrenewed') {
+      this.#tell('error', `the lease could not be renewed in time${because}; stopping the command`);
+    } else {
+      const { message } = lease.signal.reason as Error;
+      this.#messages.error(`${message}${because}; stopping the command`);
+    }
     const notOurs = await command.stop(graceWithin(ttl, grace));
     if (notOurs.length > 0) {
       this.#tell('error', `not ours to stop, and may still run: process ${notOurs.join(', ')}`);
@@ -138,7 +145,7 @@ export class Run {
       await command.ended;
     }
     this.#exit = exits.lost;
-    throw new Stopped(reason);
+    throw new Stopped(why);
   }
 
   /** What the others are left with. A loss has been told already. */
@@ -181,8 +188,12 @@ export class Run {
       this.#tell('error', error.message);
       return error.exit;
     }
-    if (error instanceof UsageError || error instanceof RangeError || error instanceof TypeError) {
+    if (error instanceof UsageError) {
       this.#tell('error', `${error.message} (see dlock --help)`);
+      return exits.usage;
+    }
+    if (error instanceof RangeError || error instanceof TypeError) {
+      this.#messages.error(`${error.message} (see dlock --help)`);
       return exits.usage;
     }
     throw error;
