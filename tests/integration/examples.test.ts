@@ -1,0 +1,163 @@
+/**
+ * The examples do what they say. The one on fences is only compiled: what it shows is a statement of
+ * PostgreSQL, and a fake of that statement would prove nothing about the real one.
+ */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { buildServer, type PlaceOrder } from '../../examples/fastify-per-customer.js';
+import { type Import, scheduleImport } from '../../examples/hourly-import.js';
+import { tryAcquire } from '../../src/acquire.js';
+import { FileStore } from '../../src/stores/file.js';
+import { MemoryStore } from '../../src/stores/memory.js';
+import { eventually } from '../../src/testing/fixture.js';
+
+const root = await mkdtemp(join(tmpdir(), 'dlock-examples-'));
+after(() => rm(root, { recursive: true, maxRetries: 10 }));
+let directories = 0;
+
+/** Two stores on one directory know of each other only by the files, as two processes would. */
+function twoStores(): [FileStore, FileStore] {
+  const directory = join(root, String(directories++));
+  return [new FileStore(directory), new FileStore(directory)];
+}
+
+/** Schedules the import on two servers, each second, and ends when four periods are over on both. */
+async function importOnTwoServers(t: TestContext, runImport: Import) {
+  const outcomes = new Map<string, string[]>();
+  const note = (period: string, outcome: string) => {
+    outcomes.set(period, [...(outcomes.get(period) ?? []), outcome].sort());
+  };
+  t.mock.method(console, 'log', (line: string) => {
+    const [period = '', outcome = ''] = line.split(' ');
+    note(period, outcome);
+  });
+  t.mock.method(console, 'error', ({ message }: Error) => note(message, 'failed'));
+  const stores = twoStores();
+  const jobs = stores.map((store) => scheduleImport(store, runImport, '* * * * * *'));
+  const overOnBoth = () => [...outcomes.values()].filter(({ length }) => length === 2);
+  await eventually('four periods are over', () => overOnBoth().length >= 4, 30_000);
+  for (const job of jobs) job.stop();
+  await eventually('nobody works', () => !jobs.some((job) => job.isBusy()));
+  return overOnBoth();
+}
+
+describe('the hourly import', () => {
+  test('runs once for each period, on two servers that are punctual', async (t) => {
+    const runs: string[] = [];
+    const outcomes = await importOnTwoServers(t, async (period, signal) => {
+      runs.push(period);
+      await sleep(100, undefined, { signal });
+    });
+    assert.deepEqual(runs, [...new Set(runs)]);
+    assert.match(runs[0] ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/);
+    for (const pair of outcomes) assert.deepEqual(pair, ['done', 'imported']);
+  });
+
+  test('is taken over where it fails', async (t) => {
+    const tried = new Set<string>();
+    const outcomes = await importOnTwoServers(t, async (period) => {
+      if (tried.has(period)) return;
+      tried.add(period);
+      throw new Error(period);
+    });
+    for (const pair of outcomes) assert.deepEqual(pair, ['failed', 'imported']);
+  });
+
+  test('names the period for which it was scheduled, even if it begins late', async (t) => {
+    t.mock.method(console, 'log', () => {});
+    const begun: { period: string; at: string }[] = [];
+    const runImport = async (period: string) => {
+      begun.push({ period, at: new Date().toISOString().slice(0, 19) });
+    };
+    await sleep(1_900 - (Date.now() % 2_000));
+    const job = scheduleImport(new MemoryStore(), runImport, '*/2 * * * * *');
+    // A busy server: it cannot begin in the second that it should, but still in its period.
+    const strike = Math.ceil(Date.now() / 2_000) * 2_000;
+    while (Date.now() < strike + 1_200);
+    await eventually('it has begun', () => begun.length > 0);
+    job.stop();
+    const [run] = begun;
+    assert.equal(run?.period, new Date(strike).toISOString().slice(0, 19));
+    assert.notEqual(run?.at, run?.period);
+  });
+});
+
+describe('the server that takes the orders of a customer in turn', { concurrency: true }, () => {
+  // A server that listens keeps its process alive, which those who wait in it do not; none listens here.
+  const alive = setInterval(() => {}, 60_000);
+  after(() => clearInterval(alive));
+
+  /** The most orders that were being placed at the same time, of all that these two requests made. */
+  async function crowd(urls: [string, string]) {
+    let placing = 0;
+    let most = 0;
+    const placeOrder: PlaceOrder = async (customer, signal) => {
+      placing++;
+      most = Math.max(most, placing);
+      await sleep(500, undefined, { signal });
+      placing--;
+      return { customer };
+    };
+    const servers = twoStores().map((store) => buildServer(store, placeOrder));
+    const requests = servers.map((server, index) => server.inject().post(urls[index] ?? ''));
+    const replies = await Promise.all(requests);
+    const customers = replies.map((reply) => reply.json().customer);
+    return { most, customers, codes: replies.map(({ statusCode }) => statusCode) };
+  }
+
+  test('two of one customer do not overlap, on two servers', async () => {
+    const { most, customers, codes } = await crowd([
+      '/customers/42/orders',
+      '/customers/42/orders',
+    ]);
+    assert.deepEqual(
+      { most, customers, codes },
+      { most: 1, customers: ['42', '42'], codes: [200, 200] },
+    );
+  });
+
+  test('nor on one', async () => {
+    let placing = 0;
+    const server = buildServer(new MemoryStore(), async () => {
+      assert.equal(++placing, 1);
+      await sleep(100);
+      return { left: --placing };
+    });
+    const order = () => server.inject().post('/customers/42/orders');
+    const replies = await Promise.all([order(), order(), order()]);
+    assert.deepEqual(
+      replies.map(({ statusCode }) => statusCode),
+      [200, 200, 200],
+    );
+  });
+
+  test('those of two customers may', async () => {
+    const { most, customers } = await crowd(['/customers/42/orders', '/customers/43/orders']);
+    assert.deepEqual({ most, customers }, { most: 2, customers: ['42', '43'] });
+  });
+
+  test('who had to wait for too long is told when to come again', async () => {
+    const store = new MemoryStore();
+    await using lease = await tryAcquire(store, 'customer 42');
+    assert.ok(lease);
+    const server = buildServer(store, () => assert.fail('this must not run'));
+    const { statusCode, headers } = await server.inject().post('/customers/42/orders');
+    assert.deepEqual([statusCode, headers['retry-after']], [503, '5']);
+  });
+
+  test('an order is broken off when the lease is lost', async () => {
+    const directory = join(root, 'lost');
+    const server = buildServer(new FileStore(directory, { ttl: 600 }), async (_, signal) => {
+      await rm(directory, { recursive: true });
+      return sleep(5_000, {}, { signal });
+    });
+    const begin = performance.now();
+    const { statusCode } = await server.inject().post('/customers/42/orders');
+    assert.equal(statusCode, 500);
+    assert.ok(performance.now() - begin < 3_000);
+  });
+});
