@@ -1,7 +1,7 @@
-import { defineConfig } from 'tsup';
+import { defineConfig, type Options } from 'tsup';
 
 /** One entry for each subpath of package.json's `exports`, by the name of its built file. */
-const entry = {
+const library = {
   index: 'src/index.ts',
   memory: 'src/stores/memory.ts',
   file: 'src/stores/file.ts',
@@ -9,15 +9,22 @@ const entry = {
   memcache: 'src/stores/memcache.ts',
 };
 
-export default defineConfig({
-  entry,
-  format: ['esm', 'cjs'],
+const common: Options = {
   target: 'node20.4',
   // No chunks: a subpath is one file, and no store imports the core at run time.
   splitting: false,
   // Published code says `node:` as the sources do; by default tsup would strip it.
   removeNodeProtocol: false,
-  clean: true,
-  // A reference written in a source file is lost when the declarations are bundled.
-  dts: { banner: '/// <reference lib="esnext.disposable" />' },
-});
+};
+
+export default defineConfig([
+  {
+    ...common,
+    entry: library,
+    format: ['esm', 'cjs'],
+    // A reference written in a source file is lost when the declarations are bundled.
+    dts: { banner: '/// <reference lib="esnext.disposable" />' },
+  },
+  // The command, with all that it needs but the clients, which are the user's.
+  { ...common, entry: { cli: 'src/cli/main.ts' }, format: ['esm'] },
+]);

@@ -61,7 +61,9 @@ export async function acquire(
 /**
  * Takes over a lease that another process handed over, if the store says that it still holds.
  *
- * @param ticket what `handOver` gave; the ttl is the ticket's unless `options` name one.
+ * @param ticket what `handOver` gave. One ticket is for one process.
+ * @param options `ttl` is the ticket's, or less: a renewal of the last holder may still be on its way,
+ * and set the life to that.
  * @returns the lease, or null: it has expired, or was released.
  * @throws {@link StoreError} the store could not be asked; the ticket may be tried again.
  * @throws TypeError or RangeError for a ticket or options that cannot be meant, before any request.
@@ -72,7 +74,7 @@ export async function adopt(
   options?: LeaseOptions,
 ): Promise<Lease | null> {
   const { name, token, ttl, fence } = readTicket(ticket);
-  const terms = readTerms(store, name, { ttl, ...options });
+  const terms = readTerms(store, name, { ...options, ttl: Math.min(options?.ttl ?? ttl, ttl) });
   terms.signal?.throwIfAborted();
   const claim = { ...newClaim(store, name, token, terms), fence };
   const start = now();
@@ -90,20 +92,21 @@ export async function acquireInLine(
   if (wait === 0) return acquireOnce(store, name, terms);
   signal?.throwIfAborted();
   const line = Line.at({ store, name });
-  return inTime(await line.stand(() => attempt(store, name, terms), wait, signal));
+  const lease = await line.stand(() => attempt(store, name, terms), wait, signal);
+  return lease && inTime(lease);
 }
 
 async function acquireOnce(store: LockStore, name: string, terms: Terms): Promise<Lease | null> {
   const { signal } = terms;
   signal?.throwIfAborted();
   const outcome = await attempt(store, name, terms, signal);
-  return inTime('granted' in outcome ? null : outcome);
+  return 'granted' in outcome ? null : inTime(outcome);
 }
 
 /** A grant that comes after its own deadline is no lease, and given back. */
-function inTime(lease: Lease | null): Lease | null {
-  if (!lease || lease.held) return lease;
-  void lease.release();
+export function inTime(lease: HeldLease): Lease {
+  if (lease.held) return lease;
+  lease.discard();
   throw storeError(lease, 'acquire', new Error('it was granted only after its ttl'));
 }
 
@@ -113,7 +116,7 @@ export async function attempt(
   name: string,
   terms: Terms,
   signal?: AbortSignal,
-): Promise<Lease | Refusal> {
+): Promise<HeldLease | Refusal> {
   const claim = newClaim(store, name, newToken(), terms);
   const start = now();
   const answer = await askToAcquire(claim, signal).catch((error) => {
@@ -130,7 +133,7 @@ export async function attempt(
   return granted(claim, start, terms);
 }
 
-function granted(claim: Claim, start: Moment, terms: Terms): Lease {
+function granted(claim: Claim, start: Moment, terms: Terms): HeldLease {
   tell('granted', claim, () => ({ ttl: claim.ttl }), start.monotonic);
   return new HeldLease(claim, start, terms);
 }

@@ -57,7 +57,9 @@ function sendAcquire(claim: Claim): Promise<Attempt> {
 
 async function acquire({ store, name, token, ttl }: Claim): Promise<Attempt> {
   const answer = await store.acquire(name, token, ttl);
-  return expected(answer, typeof answer?.granted);
+  const retryAfter = answer.granted ? undefined : answer.retryAfter;
+  const isTime = retryAfter === undefined || (typeof retryAfter === 'number' && retryAfter >= 0);
+  return expected(answer, isTime && typeof answer.granted);
 }
 
 export function askToExtend(
@@ -84,7 +86,7 @@ export function askToRelease(claim: Claim, timeout?: number): Promise<boolean> {
 }
 
 /** The contract of stores answers with booleans, and nothing else can be taken for one. */
-function expected<T>(answer: T, type: string): T {
+function expected<T>(answer: T, type: unknown): T {
   if (type === 'boolean') return answer;
   throw new TypeError(`unexpected answer ${JSON.stringify(answer)}`);
 }

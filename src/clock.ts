@@ -10,15 +10,21 @@ export interface Clock {
   monotonic(): number;
   /** Time since the epoch; may be set forth and back. */
   wall(): number;
-  /** Calls back once, after at least `ms` of the monotonic clock; keeps no process alive. */
+  /** Calls back once, after at least `ms` of the monotonic clock; for what somebody waits for. */
   setTimer(callback: () => void, ms: number): unknown;
+  /** The same for what goes on in the background: it keeps no process alive. */
+  setIdleTimer(callback: () => void, ms: number): unknown;
   clearTimer(timer: unknown): void;
 }
+
+/** The longest delay of a Node.js timer, about 24.8 days; a longer one would fire at once. */
+const longestTimer = 2 ** 31 - 1;
 
 const systemClock: Clock = {
   monotonic: () => performance.now(),
   wall: () => Date.now(),
-  setTimer: (callback, ms) => setTimeout(callback, ms).unref(),
+  setTimer: (callback, ms) => setTimeout(callback, Math.min(ms, longestTimer)),
+  setIdleTimer: (callback, ms) => setTimeout(callback, Math.min(ms, longestTimer)).unref(),
   clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
 };
 
@@ -59,15 +65,12 @@ export function until(moment: Moment): number {
   return Math.min(moment.monotonic - clock.monotonic(), moment.wall - clock.wall());
 }
 
-/** Waits, without keeping the process alive. */
+/** Waits in the background. */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => {
-    clock.setTimer(resolve, ms);
+    clock.setIdleTimer(resolve, ms);
   });
 }
-
-/** The longest delay of a Node.js timer, about 24.8 days; a longer one would fire at once. */
-const longestTimer = 2 ** 31 - 1;
 
 /**
  * Calls back after a while, or earlier: in pieces where the while is longer than a timer can be,
@@ -84,7 +87,7 @@ export class Alarm {
 
   set(ms: number): void {
     clock.clearTimer(this.#timer);
-    this.#timer = clock.setTimer(this.ring, Math.min(ms, longestTimer));
+    this.#timer = clock.setIdleTimer(this.ring, ms);
     alarms.add(this);
     if (!watching) watchForSleep();
   }
@@ -114,8 +117,8 @@ function watchForSleep(): void {
       baseline = current;
       for (const alarm of alarms) alarm.ring();
     }
-    clock.setTimer(look, 1_000);
+    clock.setIdleTimer(look, 1_000);
   };
   watching = true;
-  clock.setTimer(look, 1_000);
+  clock.setIdleTimer(look, 1_000);
 }

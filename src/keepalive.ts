@@ -3,7 +3,7 @@
  * nothing of the handle that the caller holds, so that a forgotten handle can be collected.
  */
 import { askToExtend, type Claim } from './ask.js';
-import { Alarm, clock, earliest, later, type Moment, now, until } from './clock.js';
+import { Alarm, earliest, later, type Moment, now, until } from './clock.js';
 import { LeaseLostError, lockNamed } from './errors.js';
 import { tell, warn } from './events.js';
 import { Holder } from './holders.js';
@@ -29,8 +29,10 @@ export class KeepAlive {
   ttl: number;
   #deadline: Moment;
   #renews: boolean;
-  /** When the next renewal is due, by the monotonic clock. */
-  #renewAt: number;
+  /** When the next renewal is due. */
+  #renewAt: Moment;
+  /** A life that an extension of unknown outcome may still set, until `end`. */
+  #doubt: { readonly ttl: number; readonly end: Moment } | undefined;
   /** The extension in flight; there is never more than one. */
   #extending: Promise<void> | undefined;
   /** Why the last extension failed, for the error that tells of the loss. */
@@ -113,24 +115,31 @@ export class KeepAlive {
 
   async #extend(ttl: number, timeout?: number): Promise<void> {
     const start = now();
-    const deadline = deadlineOf(start, ttl);
     // Until the answer comes, a shorter life may already be true, and a longer one not yet.
-    this.#deadline = earliest(this.#deadline, deadline);
+    this.#deadline = earliest(this.#deadline, deadlineOf(start, ttl));
     this.ttl = ttl;
-    this.#renewAt = start.monotonic + ttl / 12;
+    this.#renewAt = later(start, ttl / 12);
     this.#rest();
     try {
       const ours = await askToExtend(this.#claim, ttl, timeout);
       if (!ours && this.#state === 'held') this.lose('the store says that it is not ours');
     } catch (error) {
       this.#trouble = error;
+      this.#doubt = { ttl: this.#certain(ttl), end: later(now(), this.#claim.timeout) };
       throw error;
     }
     this.assertHeld();
     this.#trouble = undefined;
-    this.#deadline = deadline;
-    this.#renewAt = renewalAfter(start, ttl);
+    const life = this.#certain(ttl);
+    this.#deadline = deadlineOf(start, life);
+    this.#renewAt = renewalAfter(start, life);
     tell('renewed', this.#claim, () => ({ ttl }), start.monotonic);
+  }
+
+  /** A shorter life that was asked for before, and may still be set, is all that can be relied on. */
+  #certain(ttl: number): number {
+    const doubt = this.#doubt && until(this.#doubt.end) > 0 ? this.#doubt.ttl : ttl;
+    return Math.min(ttl, doubt);
   }
 
   #tick(): void {
@@ -141,7 +150,7 @@ export class KeepAlive {
 
   /** Infinite without renewal, and while an extension is in flight. */
   #untilRenewal(): number {
-    return this.#renews && !this.#extending ? this.#renewAt - clock.monotonic() : Infinity;
+    return this.#renews && !this.#extending ? until(this.#renewAt) : Infinity;
   }
 
   /** An unknown outcome is retried soon, until the deadline; a loss has been told already. */
@@ -184,6 +193,6 @@ export class KeepAlive {
 }
 
 /** A third of the ttl after `start`, or a little earlier: leases taken together renew apart. */
-function renewalAfter(start: Moment, ttl: number): number {
-  return start.monotonic + (ttl / 3) * (0.85 + Math.random() * 0.15);
+function renewalAfter(start: Moment, ttl: number): Moment {
+  return later(start, (ttl / 3) * (0.85 + Math.random() * 0.15));
 }

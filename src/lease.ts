@@ -55,7 +55,7 @@ export interface Lease extends AsyncDisposable {
   release(options?: { after?: number }): Promise<boolean>;
   /**
    * Gives the lease to whoever gets the ticket, and calls `adopt` with it before the ttl has passed:
-   * renewal stops, disposal does nothing, and `release` answers false from now on.
+   * renewal stops, disposal does nothing, and `release` answers true without a request.
    *
    * @throws {@link LeaseLostError} if the lease is not held.
    */
@@ -115,11 +115,18 @@ export class HeldLease implements Lease {
     return this.#release;
   }
 
+  /** Gives back, in the background and at once, what nobody has received. */
+  discard(): void {
+    this.#life.stop();
+    void undo(this.#claim);
+    this.#life.holder.end();
+  }
+
   handOver(): LeaseTicket {
     this.assertHeld();
     this.#life.stop();
     this.#life.holder.end();
-    this.#release = Promise.resolve(false);
+    this.#release = Promise.resolve(true);
     const { name, token, fence } = this;
     return { name, token, ttl: this.#life.ttl, ...(fence !== undefined && { fence }) };
   }

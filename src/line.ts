@@ -3,9 +3,9 @@
  * the head of the line talks to the store, so a thousand who wait cost it what one does.
  */
 import { onAbort } from './abort.js';
-import { Alarm, later, type Moment, now, until } from './clock.js';
+import { Alarm, clock, later, type Moment, now, until } from './clock.js';
 import { type Holder, holderOf } from './holders.js';
-import type { Lease } from './lease.js';
+import type { HeldLease } from './lease.js';
 import { type Lock, Registry } from './registry.js';
 import type { LockStore } from './store.js';
 
@@ -15,10 +15,12 @@ export interface Refusal {
   readonly retryAfter?: number | undefined;
 }
 
+type Try = () => Promise<HeldLease | Refusal>;
+
 interface Waiter {
-  readonly attempt: () => Promise<Lease | Refusal>;
+  readonly attempt: Try;
   /** Ends the wait; false: it was over before. Null: time ran out. */
-  serve(lease: Lease | null): boolean;
+  serve(lease: HeldLease | null): boolean;
   fail(error: unknown): boolean;
 }
 
@@ -70,11 +72,7 @@ export class Line {
    * Stands in line, and resolves to the lease, or to null once `wait` milliseconds have passed.
    * Rejects with the reason of `signal`, or the error of the head's attempt.
    */
-  stand(
-    attempt: () => Promise<Lease | Refusal>,
-    wait: number,
-    signal?: AbortSignal,
-  ): Promise<Lease | null> {
+  stand(attempt: Try, wait: number, signal?: AbortSignal): Promise<HeldLease | null> {
     return new Promise((resolve, reject) => {
       const leave =
         <T>(settle: (outcome: T) => void) =>
@@ -127,7 +125,7 @@ export class Line {
       if (release) overtakings.set(this.#lock.store, 0);
       this.#refusals = 0;
       // Who left the line in the meantime gets nothing, and nothing may stay behind.
-      if (!waiter.serve(outcome)) outcome.release().catch(() => {});
+      if (!waiter.serve(outcome)) outcome.discard();
     } catch (error) {
       // The head asked for all, and an outage is to be told in time to all.
       for (const waiter of this.#waiters) waiter.fail(error);
@@ -174,18 +172,19 @@ export class Line {
   #rest(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
-        alarm.cancel();
+        clock.clearTimer(timer);
         this.#wakeHead = undefined;
         resolve();
       };
-      const alarm = new Alarm(wake);
+      let timer = ms < Infinity ? clock.setTimer(wake, ms) : undefined;
       let woken = false;
       this.#wakeHead = (delay) => {
         if (delay <= 0) return wake();
-        if (!woken) alarm.set(delay);
+        if (woken) return;
         woken = true;
+        clock.clearTimer(timer);
+        timer = clock.setTimer(wake, delay);
       };
-      if (ms < Infinity) alarm.set(ms);
     });
   }
 
@@ -197,15 +196,19 @@ export class Line {
   #follow(release: Promise<boolean>): void {
     const answered = release.catch(() => undefined);
     this.#release = answered;
-    void answered.then(() => {
+    void answered.then((ours) => {
       if (this.#release === answered) this.#release = undefined;
+      if (ours) return;
+      // Nothing is known of a lapse any more.
+      this.#lapse = undefined;
+      this.#wake();
     });
   }
 
   /** A watch that cannot be opened is no error: the head polls. */
   #openWatch(): void {
+    if (this.#watch) return;
     const { store, name } = this.#lock;
-    if (this.#watch || !store.watch) return;
     const open = async () => store.watch?.(name, () => this.#wake(this.#courtesy()));
     const opening = open().catch(() => undefined);
     this.#watch = opening;

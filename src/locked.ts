@@ -50,8 +50,7 @@ export async function runUnder<T>(
     await lease[Symbol.asyncDispose]();
     throw error;
   }
-  lease.assertHeld();
-  // The body is done under a valid lease: a store that is down now does not take its result away.
+  // A store that is down now does not take away the result of a body that was done in time.
   const life = Math.max(0, Math.ceil(after(value)));
   const ours = await lease.release({ after: life }).catch((error: Error) => {
     warn(error.message, 'DLOCK_RELEASE_IN_DOUBT');

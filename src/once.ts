@@ -1,8 +1,8 @@
 /** Running a piece of work once for each period, on whichever server comes first. */
-import { acquireInLine, attempt } from './acquire.js';
+import { acquireInLine, attempt, inTime } from './acquire.js';
 import { askToAcquire, askToExtend, type Claim, newClaim } from './ask.js';
-import { clock } from './clock.js';
-import { LeaseLostError, lockNamed } from './errors.js';
+import { clock, pause } from './clock.js';
+import { LeaseLostError, lockNamed, StoreError } from './errors.js';
 import type { Lease } from './lease.js';
 import { type Outcome, runUnder } from './locked.js';
 import { checkTime, type OnceOptions, readTerms, type Terms } from './options.js';
@@ -25,6 +25,9 @@ const rounding = 2_000;
  * ```ts
  * await once(store, 'import', '2026-11-24T05', (lease) => runImport(lease.signal));
  * ```
+ *
+ * It holds the lock `name` and, under it, the lock `name@period`, and asks for the latter longer than
+ * `wait` only where the last runner seems to have died.
  *
  * @param period names the period, as the scheduler knows it; never taken from this machine's clock,
  * which may differ from that of the next server.
@@ -67,24 +70,37 @@ async function runPeriod<T>(
   const periodLease = await acquirePeriod(done, { ...terms, minHold: 0 });
   if ('ran' in periodLease) return periodLease;
   const value = await runUnder(periodLease, () => body(lease));
-  // The store is asked whether the lock is still ours: whose lease was lost has nothing to record.
-  await lease.extend();
-  const { granted } = await askToAcquire(done);
-  if (granted) return { ran: true, value };
-  throw new LeaseLostError(
-    `Somebody else took ${lockNamed(done.name)} before it was recorded as done`,
-  );
+  await record(lease, done);
+  return { ran: true, value };
+}
+
+/** Notes that the period is done, and tries again for as long as the lock is held. */
+async function record(lease: Lease, done: Claim): Promise<void> {
+  for (;;) {
+    try {
+      // The store is asked whether the lock is still ours: whose lease was lost has nothing to record.
+      await lease.extend();
+      if ((await askToAcquire(done)).granted) return;
+      throw new LeaseLostError(
+        `Somebody took ${lockNamed(done.name)} before it was recorded as done`,
+      );
+    } catch (error) {
+      if (!(error instanceof StoreError) || !lease.held) throw error;
+      await pause(100);
+    }
+  }
 }
 
 /** The lease on the period, or why it cannot be had. */
 async function acquirePeriod(done: Claim, terms: Terms): Promise<Lease | Outcome<never>> {
   const { store, name, ttl: retain } = done;
   const outcome = await attempt(store, name, terms);
-  if (!('granted' in outcome)) return outcome;
+  if (!('granted' in outcome)) return inTime(outcome);
   // To extend by the known token is to ask for it; the life that it has left stays as it is.
   const life = Math.ceil(outcome.retryAfter ?? retain);
   if (await askToExtend(done, life)) return { ran: false, reason: 'done' };
   // The last runner may have died, and its lease on the period lapses a little after that on the name.
   const wait = terms.ttl + rounding;
+  if (life > wait && outcome.retryAfter !== undefined) return { ran: false, reason: 'held' };
   return (await acquireInLine(store, name, { ...terms, wait })) ?? { ran: false, reason: 'held' };
 }

@@ -63,7 +63,8 @@ export function readTerms(
     );
   }
   const must = requirements(name);
-  must(TypeError, typeof store?.acquire === 'function', 'The store', 'be a LockStore', store);
+  const isStore = [store?.acquire, store?.extend, store?.release].every(isFunction);
+  must(TypeError, isStore, 'The store', 'be a LockStore', store);
   must(
     TypeError,
     typeof options === 'object' && options !== null,
@@ -125,6 +126,10 @@ export function requirements(name: string) {
       `${subject} of ${lockNamed(name)} must ${requirement}, not ${shown(received)}`,
     );
   };
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function';
 }
 
 function shown(value: unknown): string {

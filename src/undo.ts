@@ -15,21 +15,24 @@ import { clock, pause } from './clock.js';
  */
 export async function undo(claim: Claim): Promise<void> {
   let settledFor = Infinity;
+  let wait = 50;
   const settled = Promise.allSettled(claim.requests).then((outcomes) => {
     const doubt = outcomes.some(({ status }) => status === 'rejected');
     settledFor = clock.monotonic() + (doubt ? claim.timeout : 0);
+    wait = 50;
   });
 
   const giveBack = async () => {
     const end = clock.monotonic() + claim.ttl;
-    for (let wait = 50; ; wait *= 2) {
+    for (wait = 50; ; wait *= 2) {
       const asked = clock.monotonic();
       const answered = await askToRelease(claim, wait).then(
         () => true,
         () => false,
       );
       if ((answered && asked >= settledFor) || clock.monotonic() >= end) return;
-      await pause(wait * (0.75 + Math.random() / 2));
+      const rest = pause(wait * (0.75 + Math.random() / 2));
+      await (settledFor < Infinity ? rest : Promise.race([rest, settled]));
     }
   };
 

@@ -29,10 +29,11 @@ export class Family {
 
   /** Asks all to end, and kills those that have not after `grace` milliseconds. */
   async end(grace: number): Promise<void> {
+    const end = performance.now() + grace;
     this.#signalAll('SIGTERM', 'SIGCONT');
-    if (await this.#gone(grace)) return;
+    if (await this.#gone(end)) return;
     this.#signalAll('SIGKILL');
-    await this.#gone(burial, () => this.#signalAll('SIGKILL'));
+    await this.#gone(performance.now() + burial, () => this.#signalAll('SIGKILL'));
   }
 
   /** Again and again, since those that are not yet reached go on starting others. */
@@ -57,8 +58,7 @@ export class Family {
     }
   }
 
-  async #gone(within: number, meanwhile = () => {}): Promise<boolean> {
-    const end = performance.now() + within;
+  async #gone(end: number, meanwhile = () => {}): Promise<boolean> {
     for (let pause = 5; ; pause = Math.min(pause * 2, 100)) {
       const asked = performance.now();
       if (this.#living().length === 0) return true;

@@ -38,6 +38,8 @@ function explain(error: unknown): number {
 
 // What Node.js and the clients warn of is not for the user of a command.
 process.removeAllListeners('warning');
+// A client that throws where nobody catches must not leave the command behind, without a guard.
+process.on('uncaughtException', explain);
 // The timers of the core keep no process alive.
 const alive = setInterval(() => {}, 60_000);
 main()

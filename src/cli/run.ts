@@ -7,7 +7,7 @@ import { once } from '../once.js';
 import { type Settings, UsageError } from './arguments.js';
 import { Command, StartError } from './command.js';
 import { exitOfSignal, exits } from './exits.js';
-import { graceWithin, guard } from './guard.js';
+import { type Alarm, type Guard, guard } from './guard.js';
 import { Holdings } from './holdings.js';
 import { durationOf, type Messages } from './messages.js';
 import { Narrator } from './narrator.js';
@@ -15,8 +15,11 @@ import { Interrupted, type Signals } from './signals.js';
 import { openStore, UnusableStore } from './store.js';
 import { Witness } from './witness.js';
 
-/** How long the store may take to answer when all is done but to tell it so, in milliseconds. */
-const patience = { afterCommand: 2_000, otherwise: 500 };
+/**
+ * How long the store may take when all is done but to tell it so, in milliseconds: longest where
+ * that keeps a period from being run again.
+ */
+const patience = { periodDone: 5_000, commandEnded: 2_000, otherwise: 500 };
 
 /** The command failed: the period of `--once` is not done. */
 class CommandFailed extends Error {
@@ -67,10 +70,19 @@ export class Run {
     const outcome = work.catch((error) => this.#explain(error));
     const clean = outcome.then(() => store.emptied()).then(() => true);
     const late = Promise.race([ended, outcome])
-      .then(() => delay(this.#exit === undefined ? patience.otherwise : patience.afterCommand))
+      .then(() => delay(this.#patience))
       .then(() => false);
     if (!(await Promise.race([clean, late])) && this.#exit !== undefined) this.#tellOfLeftover();
     return this.#exit === undefined ? outcome : Promise.race([outcome, this.#exit]);
+  }
+
+  get #patience(): number {
+    if (this.#exit === undefined) return patience.otherwise;
+    return this.#periodDone ? patience.periodDone : patience.commandEnded;
+  }
+
+  get #periodDone(): boolean {
+    return this.#settings.period !== undefined && this.#exit === exits.success;
   }
 
   async #underLock(store: Holdings): Promise<number> {
@@ -101,16 +113,16 @@ export class Run {
     const witness = new Witness();
     const command = new Command(this.#settings, lease);
     this.#signals.handTo((signal) => this.#handOn(signal, command, witness));
-    const { alarmed, dismiss } = guard(lease, ttl, grace);
+    const guarded = guard(lease, ttl, grace);
     try {
       this.#tell('detail', `the command runs as process ${command.pid}`);
-      const exit = await Promise.race([command.ended, alarmed]);
-      if (typeof exit === 'string') return await this.#stop(command, lease, exit);
+      const exit = await Promise.race([command.ended, guarded.alarmed]);
+      if (typeof exit === 'string') return await this.#stop(command, lease, guarded, exit);
       this.#tell('detail', `the command ended with ${exit}`);
       this.#exit = exit;
       if (exit !== exits.success) throw new CommandFailed(exit);
     } finally {
-      dismiss();
+      guarded.dismiss();
       witness.dismiss();
       this.#signals.handTo(() => {});
       this.#onEnd();
@@ -127,18 +139,10 @@ export class Run {
     if (!groupWide) command.signal(signal);
   }
 
-  async #stop(command: Command, lease: Lease, why: 'lost' | 'unrenewed'): Promise<never> {
-    const { ttl, grace } = this.#settings;
-    const { trouble = why === 'unrenewed' ? 'the store does not answer' : undefined } =
-      this.#narrator;
-    const because = trouble ? ` (${trouble})` : '';
-    if (why === 'unrenewed') {
-      this.#tell('error', `the lease could not be renewed in time${because}; stopping the command`);
-    } else {
-      const { message } = lease.signal.reason as Error;
-      this.#messages.error(`${message}${because}; stopping the command`);
-    }
-    const notOurs = await command.stop(graceWithin(ttl, grace));
+  async #stop(command: Command, lease: Lease, guarded: Guard, why: Alarm): Promise<never> {
+    const stopped = command.stop(guarded.grace());
+    this.#tellOfAlarm(lease, why);
+    const notOurs = await stopped;
     if (notOurs.length > 0) {
       this.#tell('error', `not ours to stop, and may still run: process ${notOurs.join(', ')}`);
     } else {
@@ -148,16 +152,29 @@ export class Run {
     throw new Stopped(why);
   }
 
+  #tellOfAlarm(lease: Lease, why: Alarm): void {
+    const { trouble } = this.#narrator;
+    if (why === 'unrenewed') {
+      const because = trouble ?? 'the store does not answer';
+      this.#tell(
+        'error',
+        `the lease could not be renewed in time (${because}); stopping the command`,
+      );
+    } else {
+      const { message } = lease.signal.reason as Error;
+      this.#messages.error(`${message}${trouble ? ` (${trouble})` : ''}; stopping the command`);
+    }
+  }
+
   /** What the others are left with. A loss has been told already. */
   #tellOfLeftover(): void {
     if (this.#exit === exits.lost) return;
-    const { ttl, period } = this.#settings;
     const reason = this.#narrator.trouble ?? 'it does not answer';
-    const again = period !== undefined && this.#exit === exits.success;
-    const then = again ? ', and the period may be run again' : '';
+    const ttl = durationOf(this.#settings.ttl);
+    const then = this.#periodDone ? ', and the period may be run again' : '';
     this.#tell(
       'error',
-      `the store could not be told that the command has ended (${reason}); the lock stays taken for its ttl of ${durationOf(ttl)}${then}`,
+      `the store could not be told that the command has ended (${reason}); the lock stays taken for its ttl of ${ttl}${then}`,
     );
   }
 

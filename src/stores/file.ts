@@ -2,7 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { watch } from 'node:fs';
 import { lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Attempt, LockStore } from '../store.js';
 import { defaults, type StoreOptions } from './options.js';
 
@@ -49,7 +49,7 @@ export class FileStore implements LockStore {
     }
     this.ttl = ttl;
     this.timeout = timeout;
-    this.#directory = directory;
+    this.#directory = resolve(directory);
   }
 
   async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
@@ -136,7 +136,7 @@ export class FileStore implements LockStore {
 
   /**
    * Whether the directory is there, and no trap: others must not be able to put their files, or a
-   * link to elsewhere, in place of ours. Once seen, it is trusted, since only its owner could change it.
+   * link to elsewhere, in place of ours. Once seen, it is trusted.
    */
   async #exists(): Promise<boolean> {
     if (this.#trusted) return true;

@@ -20,12 +20,16 @@ interface Audience {
 export class RedisSubscriber {
   readonly #open: () => RedisSubscriberClient | undefined;
   readonly #audiences = new Map<string, Audience>();
+  /** Channels that are being left, on which a new subscription has to wait. */
+  readonly #leaving = new Map<string, Promise<unknown>>();
+  readonly #timeout: number;
   #client: RedisSubscriberClient | undefined;
   #connected: Promise<unknown> | undefined;
 
   /** @param open undefined where the client cannot subscribe: then nobody is woken. */
-  constructor(open: () => RedisSubscriberClient | undefined) {
+  constructor(open: () => RedisSubscriberClient | undefined, timeout: number) {
     this.#open = open;
+    this.#timeout = timeout;
   }
 
   /** Resolves once the server has confirmed the subscription. */
@@ -38,7 +42,7 @@ export class RedisSubscriber {
       if (audience.wakes.delete(own) && audience.wakes.size === 0) this.#unsubscribe(channel);
     };
     try {
-      await audience.subscribed;
+      await within(this.#timeout, audience.subscribed);
       return { [Symbol.asyncDispose]: stop };
     } catch (error) {
       await stop();
@@ -50,6 +54,7 @@ export class RedisSubscriber {
     const wakes = new Set<() => void>();
     const subscribe = async () => {
       const client = await this.#connect();
+      await this.#leaving.get(channel);
       await client.subscribe(channel, () => wakeAll(wakes));
     };
     const audience = { wakes, subscribed: subscribe() };
@@ -81,13 +86,36 @@ export class RedisSubscriber {
     this.#audiences.delete(channel);
     const client = this.#client;
     if (this.#audiences.size > 0) {
-      client?.unsubscribe(channel).catch(() => {});
+      const leaving = client?.unsubscribe(channel).catch(() => {});
+      this.#leaving.set(channel, Promise.resolve(leaving));
       return;
     }
     this.#client = undefined;
     this.#connected = undefined;
-    if (client?.destroy) client.destroy();
-    else client?.disconnect?.();
+    this.#leaving.clear();
+    void close(client);
+  }
+}
+
+/** A connection that ends while it is being made, or has ended by itself, is no trouble. */
+async function close(client: RedisSubscriberClient | undefined): Promise<void> {
+  try {
+    await (client?.destroy ? client.destroy() : client?.disconnect?.());
+  } catch {
+    // It has ended all the same.
+  }
+}
+
+/** A client that cannot connect would try for ever. */
+async function within<T>(ms: number, result: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not subscribed within ${ms} ms`)), ms).unref();
+  });
+  try {
+    return await Promise.race([result, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -51,7 +51,7 @@ export class RedisStore implements LockStore {
     this.timeout = timeout;
     this.#prefix = prefix;
     this.#evaluate = (script, keys, args) => client.eval(script, { keys, arguments: args });
-    this.#subscriber = new RedisSubscriber(() => client.duplicate?.());
+    this.#subscriber = new RedisSubscriber(() => client.duplicate?.(), timeout);
   }
 
   acquire(name: string, token: string, ttl: number): Promise<Attempt> {

@@ -13,6 +13,7 @@ export const repository = fileURLToPath(new URL('../../', import.meta.url));
 /** The parts of package.json that the tests look at. */
 export interface Manifest {
   readonly name: string;
+  readonly version: string;
   readonly dependencies?: Record<string, string>;
   readonly optionalDependencies?: Record<string, string>;
   readonly bundleDependencies?: string[];

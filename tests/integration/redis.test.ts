@@ -69,7 +69,10 @@ describe('redis: what is in the database', () => {
     assert.ok(!attempt.granted && Number(attempt.retryAfter) > 4_000);
 
     await raw.set('dlock:foreign', 'somebody');
-    assert.deepEqual(await store.acquire('foreign', 'a', 1_000), { granted: false, retryAfter: undefined });
+    assert.deepEqual(await store.acquire('foreign', 'a', 1_000), {
+      granted: false,
+      retryAfter: undefined,
+    });
     assert.equal(await raw.get('dlock:foreign'), 'somebody');
     await raw.del('dlock:foreign');
   });

@@ -127,6 +127,41 @@ describe('redis', () => {
     await eventually('no line is left', () => countOf(Line) === 0);
   });
 
+  test('who comes when the last has just left is woken all the same', async () => {
+    await other.acquire('busy', thief, 60_000);
+    const busy = acquire(store, 'busy');
+    await eventually('it subscribes', async () => (await admin.pubSubChannels()).length === 1);
+    for (let round = 0; round < 5; round++) {
+      await other.acquire('left', thief, 60_000);
+      const channels = async () => (await admin.pubSubChannels()).length;
+      const first = acquire(store, 'left', { wait: 300 }).catch(ignore);
+      await eventually('both are subscribed to', async () => (await channels()) === 2);
+      await first;
+      const second = acquire(store, 'left');
+      await eventually('it is subscribed to again', async () => (await channels()) === 2);
+      await other.release('left', thief);
+      const start = performance.now();
+      await give(await second);
+      assert.ok(performance.now() - start < 1_000, `round ${round}`);
+    }
+    await other.release('busy', thief);
+    await give(await busy);
+  });
+
+  test('a connection that cannot be made is given up, and the wait ends in time', async () => {
+    const before = await connections();
+    const patient = new RedisStore(await connect(), { timeout: 500 });
+    await other.acquire('refused', thief, 60_000);
+    await admin.configSet('requirepass', 'secret');
+    await assert.rejects(acquire(patient, 'refused', { wait: 1_200 }), {
+      code: 'ERR_DLOCK_TIMEOUT',
+    });
+    await admin.configSet('requirepass', '');
+    await delay(1_000);
+    assert.equal(await connections(), before + 1, 'nobody goes on trying');
+    await other.release('refused', thief);
+  });
+
   test('a client that cannot subscribe waits all the same', async () => {
     const client = await connect();
     const pool = new RedisStore({ eval: (script, options) => client.eval(script, options) });

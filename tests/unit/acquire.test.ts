@@ -141,9 +141,11 @@ describe('ambiguity', () => {
         return granted;
       },
     ];
-    const error = await failure(tryAcquire(store, 'import', { ttl: 1_000 }), 0);
+    const attempt = tryAcquire(store, 'import', { ttl: 1_000, minHold: 60_000 });
+    const error = await failure(attempt, 0);
     assert.ok(error instanceof StoreError);
     await clock.advance(2_000);
+    assert.equal(store.count('extend'), 0);
     assert.ok(store.count('release') >= 1);
     assert.equal(clock.timers.size, 0);
   });

@@ -53,6 +53,22 @@ test('an alarm beyond the longest timer rings early, to be set again', async () 
   alarm.cancel();
 });
 
+test('who waits for a lock keeps the process alive, and is told', async () => {
+  const script = `
+    import { acquire } from './src/index.ts';
+    import { MemoryStore } from './src/stores/memory.ts';
+    const store = new MemoryStore();
+    await store.acquire('import', 'somebody', 60_000);
+    const silent = { acquire: () => new Promise(() => {}), extend() {}, release() {}, timeout: 300 };
+    acquire(store, 'import', { wait: 300 }).catch((error) => console.log(error.code));
+    acquire(silent, 'import').catch((error) => console.log(error.code));
+  `;
+  const run = promisify(execFile);
+  const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
+  const { stdout } = await run(process.execPath, args, { timeout: 20_000 });
+  assert.deepEqual(stdout.trim().split('\n').sort(), ['ERR_DLOCK_STORE', 'ERR_DLOCK_TIMEOUT']);
+});
+
 test('no timer keeps a process alive', async () => {
   const script = `
     import { tryAcquire } from './src/index.ts';

@@ -27,9 +27,14 @@ export class FakeClock implements Clock {
   }
 
   setTimer(callback: () => void, ms: number): unknown {
-    const timer = { at: this.#monotonic + Math.max(1, ms), callback };
+    // Node.js cuts longer ones short.
+    const timer = { at: this.#monotonic + Math.min(Math.max(1, ms), 2 ** 31 - 1), callback };
     this.timers.add(timer);
     return timer;
+  }
+
+  setIdleTimer(callback: () => void, ms: number): unknown {
+    return this.setTimer(callback, ms);
   }
 
   clearTimer(timer: unknown): void {

@@ -266,6 +266,27 @@ describe('renewal', () => {
   });
 });
 
+describe('extensions that are carried out late', () => {
+  test('while a shorter life may still be set, no longer one is relied on', async () => {
+    store.answers.extend = [cut, true];
+    const lease = await take({ renew: false });
+    await assert.rejects(lease.extend(2_000), StoreError);
+    await lease.extend(60_000);
+    assert.ok(lease.remaining <= 2_000 - 22);
+    await clock.advance(1_000);
+    await lease.extend(60_000);
+    assert.ok(lease.remaining <= 2_000 - 22);
+    await clock.advance(1_900);
+    await lease.extend(2_000);
+    await clock.advance(1_900);
+    await lease.extend(2_000);
+    await clock.advance(1_900);
+    await lease.extend(60_000);
+    assert.ok(lease.remaining > 59_000, 'the store has had its time to carry it out');
+    await lease.release();
+  });
+});
+
 describe('release', () => {
   test('true: it was ours; the signal stays quiet; a second call asks nothing', async () => {
     const lease = await take();

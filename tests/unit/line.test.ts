@@ -191,6 +191,16 @@ describe('waiting for this process', () => {
     await (await waiting).release();
   });
 
+  test('a lease that could not be left to lapse lets the next one ask at once', async () => {
+    store.answers.extend = [false];
+    const lease = await tryAcquire(store, 'import');
+    const waiting = acquire(store, 'import');
+    assert.equal(await lease?.release({ after: 60_000 }), false);
+    await clock.advance(2);
+    assert.equal(store.count('acquire'), 2);
+    await (await waiting).release();
+  });
+
   test('a lease that is left to lapse lets the next one ask when it lapses', async () => {
     const lease = await tryAcquire(store, 'import');
     const waiting = acquire(store, 'import');
@@ -221,6 +231,29 @@ describe('leaving the line', () => {
     const lease = await patient;
     assert.deepEqual(operations(), ['acquire', 'release', 'acquire']);
     await lease.release();
+  });
+
+  test('what comes for who has left is freed at once, whatever minHold says', async () => {
+    for (const end of ['time-out', 'abort']) {
+      const signal = AbortSignal.timeout(5);
+      const options = end === 'abort' ? { signal } : { wait: 100 };
+      store = new ScriptedStore();
+      let answer = (_: Attempt) => {};
+      store.answers.acquire = [
+        () =>
+          new Promise((resolve) => {
+            answer = resolve;
+          }),
+      ];
+      const waiting = acquire(store, 'import', { minHold: 20_000, ...options }).catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await clock.advance(101);
+      await waiting;
+      answer(granted);
+      await settled();
+      assert.deepEqual(operations(), ['acquire', 'release']);
+      await clock.advance(1_000);
+    }
   });
 
   test('an outage is told to all who stand in line, by one attempt', async () => {
@@ -262,6 +295,13 @@ describe('leaving the line', () => {
     await settled();
     assert.equal(clock.timers.size <= 1, true);
   });
+});
+
+test('a time that cannot be is no answer of a store', async () => {
+  for (const retryAfter of [NaN, -1, null, '5']) {
+    store.answers.acquire = [{ granted: false, retryAfter } as never];
+    await assert.rejects(acquire(store, 'import'), StoreError);
+  }
 });
 
 test('waits that cannot be meant are refused', async () => {
