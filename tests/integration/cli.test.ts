@@ -637,12 +637,15 @@ describe('messages', () => {
 
   test('a reader of stderr that does not read costs no lease', async () => {
     const store = fileStore();
-    const script = 'yes "a long line" | head -c 300000 >&2 & sleep 3; kill $!; exit 3';
+    const begun = `${fileURLToPath(store)}.begun`;
+    const flood = 'yes "a long line" | head -c 300000 >&2 & sleep 3; kill $!; exit 3';
+    const script = `touch ${begun}; ${flood}`;
     const started = dlock(['-v', '--ttl', '1s', 'job', '--', 'sh', '-c', script], {
       store,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     started.stderr?.pause();
+    await eventually('the command runs', () => existsSync(begun));
     const held = await dlock(['--wait', '2s', 'job', '--', 'true'], { store });
     assert.equal(held.exitCode, 75);
     started.stderr?.resume();

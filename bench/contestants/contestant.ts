@@ -1,0 +1,66 @@
+/**
+ * The shape that all contestants share, so that every measure asks each of them the same and none is
+ * measured through more code than another.
+ */
+
+/** Where the servers of a run listen, on 127.0.0.1, and a directory for locks in files. */
+export interface Addresses {
+  readonly redis: number;
+  readonly memcached: number;
+  readonly directory: string;
+}
+
+/** One library, or a bare client, on one kind of server. */
+export interface Contestant {
+  readonly name: string;
+  /** The packages whose versions the results name. */
+  readonly packages: readonly string[];
+  readonly server: 'redis' | 'memcached' | 'file' | 'none';
+  /** The bare client that this one goes through: what it cannot be faster than. */
+  readonly limit?: string;
+  /** What was set that is not the default, and why. */
+  readonly settings: string;
+  /** What it cannot do at all, with the reason. */
+  readonly lacks: { readonly [ability in Ability]?: string };
+  /** The server's key of the lock `name`. */
+  key(name: string): string;
+  open(addresses: Addresses): Promise<Session>;
+}
+
+/**
+ * `waiting`: to queue for a lock that is taken. `processes`: to exclude between processes. `renewal`:
+ * to keep a lock alive by itself. `telling`: to tell the holder that the lock is lost.
+ */
+export type Ability = 'waiting' | 'processes' | 'renewal' | 'telling';
+
+/** A contestant, connected. */
+export interface Session {
+  /** Takes a free lock and gives it back, in the cheapest way that the library documents. */
+  cycle(name: string): Promise<void>;
+  /** Runs `body` under the lock, and waits for it as long as need be. */
+  section(name: string, body: () => Promise<void>): Promise<void>;
+  /** Takes the lock, waiting if need be, and keeps it alive; resolves to what gives it back. */
+  hold(name: string, ttl: number, onLost: () => void): Promise<() => Promise<void>>;
+  close(): Promise<void>;
+}
+
+/** The ttl of all locks that a measure gives no other, in milliseconds: long enough to play no part. */
+export const ttl = 30_000;
+
+/** Runs a library's "hold the lock while this runs" as a hold that ends when told to. */
+export function holdWhile(run: (body: () => Promise<void>) => Promise<unknown>) {
+  return new Promise<() => Promise<void>>((resolve, reject) => {
+    let end = () => {};
+    const ended = new Promise<void>((done) => {
+      end = done;
+    });
+    const running = run(() => {
+      resolve(async () => {
+        end();
+        await running;
+      });
+      return ended;
+    });
+    running.catch(reject);
+  });
+}

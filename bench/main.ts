@@ -1,0 +1,46 @@
+/**
+ * Runs the measures named on the command line, or all of them, and prints their tables. Only a run of
+ * all writes RESULTS.md and the plot: its figures are of one hour and one state of the code.
+ */
+import { writeFileSync } from 'node:fs';
+import { contestants } from './contestants/index.js';
+import { measures } from './measures/index.js';
+import type { Result } from './measures/measure.js';
+import { report } from './report.js';
+import { makeDirectory, startMemcached, startRedis } from './servers.js';
+import { markdown } from './table.js';
+
+const chosen = process.argv.slice(2);
+for (const letter of chosen) {
+  if (!measures[letter]) {
+    console.error(`There is no measure ${letter}; there are ${Object.keys(measures).join(', ')}.`);
+    process.exit(64);
+  }
+}
+
+const [redis, memcached] = await Promise.all([startRedis(), startMemcached()]);
+const addresses = { redis: redis.port, memcached: memcached.port, directory: makeDirectory() };
+const began = performance.now();
+const results = new Map<string, Result>();
+for (const [letter, measure] of Object.entries(measures)) {
+  if (chosen.length > 0 && !chosen.includes(letter)) continue;
+  const progress = (text: string) => {
+    const seconds = Math.round((performance.now() - began) / 1_000);
+    console.error(`${String(seconds).padStart(4)} s  ${letter}  ${text}`);
+  };
+  progress(measure.title);
+  const result = await measure.run({ addresses, progress });
+  results.set(letter, result);
+  console.log(`## ${measure.title}\n\n${result.tables.map(markdown).join('\n')}`);
+}
+
+if (results.size === Object.keys(measures).length) {
+  // This file runs as built, one level below the package.
+  const place = (file: string) => new URL(`../${file}`, import.meta.url);
+  const minutes = (performance.now() - began) / 60_000;
+  writeFileSync(place('RESULTS.md'), report(results, contestants, minutes));
+  for (const { figures = [] } of results.values()) {
+    for (const { file, svg } of figures) writeFileSync(place(file), svg);
+  }
+}
+process.exit();

@@ -1,0 +1,19 @@
+/** All measures, by the letter that the command line knows them by. */
+import { behind } from './behind.js';
+import { burst } from './burst.js';
+import { cycle } from './cycle.js';
+import { loss } from './loss.js';
+import { lostReply } from './lost-reply.js';
+import type { Measure } from './measure.js';
+import { processesMeasure } from './processes.js';
+import { renewal } from './renewal.js';
+
+export const measures: { readonly [letter: string]: Measure } = {
+  a: cycle,
+  b: burst,
+  c: processesMeasure,
+  d: behind,
+  e: renewal,
+  f: loss,
+  g: lostReply,
+};
