@@ -3,6 +3,7 @@
  * all writes RESULTS.md and the plot: its figures are of one hour and one state of the code.
  */
 import { writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { contestants } from './contestants/index.js';
 import { measures } from './measures/index.js';
 import type { Result } from './measures/measure.js';
@@ -21,6 +22,7 @@ for (const letter of chosen) {
 const [redis, memcached] = await Promise.all([startRedis(), startMemcached()]);
 const addresses = { redis: redis.port, memcached: memcached.port, directory: makeDirectory() };
 const began = performance.now();
+const load = (loadavg()[1] ?? 0).toFixed(1);
 const results = new Map<string, Result>();
 for (const [letter, measure] of Object.entries(measures)) {
   if (chosen.length > 0 && !chosen.includes(letter)) continue;
@@ -38,7 +40,7 @@ if (results.size === Object.keys(measures).length) {
   // This file runs as built, one level below the package.
   const place = (file: string) => new URL(`../${file}`, import.meta.url);
   const minutes = (performance.now() - began) / 60_000;
-  writeFileSync(place('RESULTS.md'), report(results, contestants, minutes));
+  writeFileSync(place('RESULTS.md'), report(results, contestants, minutes, load));
   for (const { figures = [] } of results.values()) {
     for (const { file, svg } of figures) writeFileSync(place(file), svg);
   }

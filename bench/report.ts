@@ -11,11 +11,12 @@ export function report(
   results: ReadonlyMap<string, Result>,
   contestants: readonly Contestant[],
   minutes: number,
+  load: string,
 ): string {
   const parts = [
     '# Results of the bench',
     'Written by `npm run bench`; do not edit. Each measure is a file in [measures](measures), each contestant one in [contestants](contestants).',
-    conditions(contestants, minutes),
+    conditions(contestants, minutes, load),
     settings(contestants),
   ];
   for (const [letter, { tables, figures = [] }] of results) {
@@ -26,12 +27,13 @@ export function report(
   return `${parts.map((part) => part.trimEnd()).join('\n\n')}\n`;
 }
 
-function conditions(contestants: readonly Contestant[], minutes: number): string {
+function conditions(contestants: readonly Contestant[], minutes: number, load: string): string {
   const processors = cpus();
   const packages = [...new Set(contestants.flatMap((each) => each.packages))].sort();
   const lines = [
     ['Date', new Date().toISOString().slice(0, 10)],
     ['Duration', `${Math.round(minutes)} minutes`],
+    ['Load average of the five minutes before', load],
     [
       'Machine',
       `${processors.length} × ${processors[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}`,

@@ -5,7 +5,6 @@
 
 import type { Contestant } from '../contestants/contestant.js';
 import { able } from '../contestants/index.js';
-import { plot } from '../plot.js';
 import type { CountingProxy } from '../proxy.js';
 import { inversions, median, spread } from '../statistics.js';
 import { number, type Table, withSpread } from '../table.js';
@@ -63,7 +62,7 @@ export const burst: Measure = {
       counted?.lane.end();
       counted?.proxy.end();
     }
-    return { tables, figures: [plotOf(points)] };
+    return { tables, figures: [await plotOf(points)] };
   },
 };
 
@@ -156,7 +155,9 @@ function inversionsOf(bursts: Served[]): string {
 }
 
 /** The figure of the README: both costs over the number of waiters. */
-function plotOf(points: Point[]): Figure {
+async function plotOf(points: Point[]): Promise<Figure> {
+  // Not imported above: every worker would load it.
+  const { plot } = await import('../plot.js');
   const drawn = points.filter(({ contestant }) => contestant.name !== 'raw, memcache-client');
   const lines = [...new Set(drawn.map(({ contestant }) => contestant))].map((contestant) => {
     const own = points.filter((point) => point.contestant === contestant && !point.failure);
