@@ -709,9 +709,9 @@ describe('once per period', () => {
     test(`${kind}: of 20 processes started together, one runs in each period`, async () => {
       const store = await open();
       const job = `${kind}-${process.pid}`;
-      for (let hour = 5; hour < 8; hour++) {
+      for (let hour = 10; hour < 20; hour++) {
         const runs = fresh('runs');
-        const once = ['--once', `2026-11-24T0${hour}`, job];
+        const once = ['--once', `2026-11-24T${hour}`, job];
         const codes = await crowd(once, `echo >> ${runs}`, store);
         assert.equal((await lines(runs)).length, 1);
         assert.ok(
