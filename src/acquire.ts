@@ -65,7 +65,8 @@ export async function acquire(
  * @param options `ttl` is the ticket's, or less: a renewal of the last holder may still be on its way,
  * and set the life to that.
  * @returns the lease, or null: it has expired, or was released.
- * @throws {@link StoreError} the store could not be asked; the ticket may be tried again.
+ * @throws {@link StoreError} the store could not be asked, and the ticket may be tried again; or its
+ * answer came too late to be of use, and the lock is given back.
  * @throws TypeError or RangeError for a ticket or options that cannot be meant, before any request.
  */
 export async function adopt(

@@ -126,12 +126,8 @@ function answerWithin<T>(answer: Promise<T>, ms: number, signal?: AbortSignal): 
 /** The one place where a store's trouble gets its name. */
 export function storeError(subject: Subject, operation: string, cause: unknown): StoreError {
   const reason = (cause as Error | undefined)?.message || String(cause);
-  const error = new StoreError(
-    `The store failed to ${operation} ${lockNamed(subject.name)}: ${reason}`,
-    {
-      cause,
-    },
-  );
+  const message = `The store failed to ${operation} ${lockNamed(subject.name)}: ${reason}`;
+  const error = new StoreError(message, { cause });
   tell('store-error', subject, () => ({ operation, error }));
   return error;
 }

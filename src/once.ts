@@ -53,9 +53,9 @@ export async function once<T>(
   }
   const periodName = `${name}@${period}`;
   readTerms(store, periodName);
-  const start = clock.monotonic();
   const lease = await acquireInLine(store, name, { ...terms, minHold: 0 });
   if (!lease) return { ran: false, reason: 'held' };
+  const start = clock.monotonic();
   const done = newClaim(store, periodName, doneToken, { ttl: retain, timeout: terms.timeout });
   const run = () => runPeriod(lease, done, terms, body);
   return runUnder(lease, run, ({ ran }) => (ran ? terms.minHold - (clock.monotonic() - start) : 0));

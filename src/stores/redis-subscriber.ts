@@ -86,14 +86,21 @@ export class RedisSubscriber {
     this.#audiences.delete(channel);
     const client = this.#client;
     if (this.#audiences.size > 0) {
-      const leaving = client?.unsubscribe(channel).catch(() => {});
-      this.#leaving.set(channel, Promise.resolve(leaving));
+      if (client) this.#leave(client, channel);
       return;
     }
     this.#client = undefined;
     this.#connected = undefined;
     this.#leaving.clear();
     void close(client);
+  }
+
+  #leave(client: RedisSubscriberClient, channel: string): void {
+    const left = () => {
+      if (this.#leaving.get(channel) === leaving) this.#leaving.delete(channel);
+    };
+    const leaving = client.unsubscribe(channel).then(left, left);
+    this.#leaving.set(channel, leaving);
   }
 }
 

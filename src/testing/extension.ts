@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { tryAcquire } from '../acquire.js';
 import { LeaseLostError, StoreError } from '../errors.js';
+import type { LockStore } from '../store.js';
 import {
   altered,
   assertFree,
@@ -119,17 +120,7 @@ export const extension: Case[] = [
     title:
       'a release while a renewal is in flight leaves nothing, revives nothing, reports no loss',
     async run({ store, other, lock }) {
-      let begin = () => {};
-      const begun = new Promise<void>((resolve) => {
-        begin = resolve;
-      });
-      const slow = altered(store, {
-        async extend(...request) {
-          begin();
-          await delay(50);
-          return store.extend(...request);
-        },
-      });
+      const { slow, begun } = slowToExtend(store);
       const lease = await tryAcquire(slow, lock, { ttl: 900 });
       assert.ok(lease);
       const { signal } = lease;
@@ -144,17 +135,7 @@ export const extension: Case[] = [
   {
     title: 'left to lapse while a renewal is in flight, the lock lapses in time',
     async run({ store, other, lock, step }) {
-      let begin = () => {};
-      const begun = new Promise<void>((resolve) => {
-        begin = resolve;
-      });
-      const slow = altered(store, {
-        async extend(...request) {
-          begin();
-          await delay(50);
-          return store.extend(...request);
-        },
-      });
+      const { slow, begun } = slowToExtend(store);
       const lease = await tryAcquire(slow, lock, { ttl: 15_000 });
       assert.ok(lease);
       const extending = lease.extend().catch((error) => error);
@@ -241,3 +222,19 @@ export const extension: Case[] = [
     },
   },
 ];
+
+/** A store whose extensions take a while, and the moment at which the first of them begins. */
+function slowToExtend(store: LockStore): { slow: LockStore; begun: Promise<void> } {
+  let begin = () => {};
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  const slow = altered(store, {
+    async extend(...request) {
+      begin();
+      await delay(50);
+      return store.extend(...request);
+    },
+  });
+  return { slow, begun };
+}
