@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { LeaseLostError, StoreError, tryAcquire } from 'dlock-js';
+import { acquire, LeaseLostError, StoreError, tryAcquire } from 'dlock-js';
 import { RedisStore } from 'dlock-js/redis';
 import { createClient } from 'redis';
 import { createClient as createClient4 } from 'redis4';
@@ -231,6 +231,16 @@ describe('redis: trouble', () => {
     assert.equal(await tryAcquire(store, 'import'), null);
     await lease?.extend();
     assert.equal(await lease?.release(), true);
+
+    // With the rights to publish and subscribe, who waits is woken.
+    await admin.aclSetUser('dlock', ['&dlock:*', '+publish', '+subscribe', '+unsubscribe']);
+    await store.acquire('import', thief, 60_000);
+    const waiting = acquire(store, 'import');
+    await eventually('it subscribes', async () => (await admin.pubSubChannels()).length === 1);
+    await store.release('import', thief);
+    assert.equal(await (await waiting).release(), true);
+    const denied = (await admin.sendCommand(['ACL', 'LOG'])) as unknown[];
+    assert.ok(!JSON.stringify(denied).includes('subscribe'), JSON.stringify(denied));
   });
 
   test('killed under a held lease: the signal aborts before the key can have expired', async () => {
