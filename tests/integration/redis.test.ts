@@ -118,13 +118,12 @@ describe('redis: what is in the database', () => {
   });
 
   test('a cycle is two requests, and leaves no lock', async () => {
-    await (await tryAcquire(store, 'counted'))?.release();
-    const evals = async () =>
-      Number(/cmdstat_eval:calls=(\d+)/.exec(await raw.info('commandstats'))?.[1]);
-    const before = await evals();
-    await (await tryAcquire(store, 'counted'))?.release();
-    assert.equal((await evals()) - before, 2);
-    assert.equal(await raw.exists('dlock:counted'), 0);
+    // On a server of its own: elsewhere what other tests left in doubt is still being undone.
+    await using server = await startRedis();
+    await using client = await connect({ url: server.url });
+    await (await tryAcquire(new RedisStore(client), 'counted'))?.release();
+    assert.match(await client.info('commandstats'), /cmdstat_eval:calls=2,/);
+    assert.equal(await client.exists('dlock:counted'), 0);
   });
 });
 
