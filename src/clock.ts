@@ -35,7 +35,7 @@ export let clock = systemClock;
 export function useClock(replacement: Clock = systemClock): void {
   clock = replacement;
   alarms.clear();
-  watching = false;
+  nextLook = Infinity;
 }
 
 /** A point in time, by both clocks. */
@@ -43,6 +43,9 @@ export interface Moment {
   readonly monotonic: number;
   readonly wall: number;
 }
+
+/** The moment of what is not to happen. */
+export const never: Moment = { monotonic: Infinity, wall: Infinity };
 
 export function now(): Moment {
   return { monotonic: clock.monotonic(), wall: clock.wall() };
@@ -62,7 +65,11 @@ export function earliest(a: Moment, b: Moment): Moment {
 
 /** Milliseconds until `moment`, by the clock that gets there first; not positive once it is past. */
 export function until(moment: Moment): number {
-  return Math.min(moment.monotonic - clock.monotonic(), moment.wall - clock.wall());
+  return between(now(), moment);
+}
+
+function between(from: Moment, to: Moment): number {
+  return Math.min(to.monotonic - from.monotonic, to.wall - from.wall);
 }
 
 /** Waits in the background. */
@@ -73,52 +80,60 @@ export function pause(ms: number): Promise<void> {
 }
 
 /**
- * Calls back after a while, or earlier: in pieces where the while is longer than a timer can be,
- * and within a second of waking where the machine slept. Who is called looks at the time and sets
- * the alarm again.
+ * Calls back once a moment has come, by the clock that gets there first: so within a second of
+ * waking where the machine slept, however far the moment.
+ *
+ * All alarms share one timer, since most are cancelled long before they are due: to set one, and to
+ * cancel it, costs no timer.
  */
 export class Alarm {
   readonly ring: () => void;
-  #timer: unknown;
+  #due: Moment = never;
 
   constructor(ring: () => void) {
     this.ring = ring;
   }
 
-  set(ms: number): void {
-    clock.clearTimer(this.#timer);
-    this.#timer = clock.setIdleTimer(this.ring, ms);
+  set(due: Moment): void {
+    this.#due = due;
     alarms.add(this);
-    if (!watching) watchForSleep();
+    lookWithin(until(due));
   }
 
   cancel(): void {
-    clock.clearTimer(this.#timer);
     alarms.delete(this);
+  }
+
+  /** Rings the alarms that are due. */
+  static look(this: void): void {
+    nextLook = Infinity;
+    const present = now();
+    let rest = Infinity;
+    for (const alarm of alarms) {
+      const left = between(present, alarm.#due);
+      if (left > 0) {
+        rest = Math.min(rest, left);
+      } else {
+        alarms.delete(alarm);
+        alarm.ring();
+      }
+    }
+    if (alarms.size > 0) lookWithin(rest);
   }
 }
 
 const alarms = new Set<Alarm>();
-let watching = false;
+/** By the monotonic clock, on which timers run: it stands still while the machine sleeps. */
+let nextLook = Infinity;
+let timer: unknown;
 
-/**
- * Timers run on the monotonic clock, which stands still while the machine sleeps. So one timer
- * looks each second whether the wall clock ran differently, and if so rings every alarm. It stops by
- * itself when no alarm is set.
- */
-function watchForSleep(): void {
-  const ahead = () => clock.wall() - clock.monotonic();
-  let baseline = ahead();
-  const look = () => {
-    watching = alarms.size > 0;
-    if (!watching) return;
-    const current = ahead();
-    if (current < baseline || current > baseline + 10) {
-      baseline = current;
-      for (const alarm of alarms) alarm.ring();
-    }
-    clock.setIdleTimer(look, 1_000);
-  };
-  watching = true;
-  clock.setIdleTimer(look, 1_000);
+/** In milliseconds: how long a jump of the wall clock may go unnoticed. */
+const longestLook = 1_000;
+
+function lookWithin(ms: number): void {
+  const at = clock.monotonic() + Math.min(ms, longestLook);
+  if (at >= nextLook) return;
+  clock.clearTimer(timer);
+  timer = clock.setIdleTimer(Alarm.look, Math.ceil(Math.min(ms, longestLook)));
+  nextLook = at;
 }

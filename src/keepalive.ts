@@ -3,7 +3,7 @@
  * nothing of the handle that the caller holds, so that a forgotten handle can be collected.
  */
 import { askToExtend, type Claim } from './ask.js';
-import { Alarm, earliest, later, type Moment, now, until } from './clock.js';
+import { Alarm, earliest, later, type Moment, never, now, until } from './clock.js';
 import { LeaseLostError, lockNamed } from './errors.js';
 import { tell, warn } from './events.js';
 import { Holder } from './holders.js';
@@ -144,13 +144,12 @@ export class KeepAlive {
 
   #tick(): void {
     if (this.remaining === 0) return;
-    if (this.#untilRenewal() <= 0) this.#renew();
+    if (until(this.#renewal) <= 0) this.#renew();
     this.#rest();
   }
 
-  /** Infinite without renewal, and while an extension is in flight. */
-  #untilRenewal(): number {
-    return this.#renews && !this.#extending ? until(this.#renewAt) : Infinity;
+  get #renewal(): Moment {
+    return this.#renews && !this.#extending ? this.#renewAt : never;
   }
 
   /** An unknown outcome is retried soon, until the deadline; a loss has been told already. */
@@ -164,8 +163,7 @@ export class KeepAlive {
 
   /** Sets the alarm for what comes next: the deadline, or a renewal. */
   #rest(): void {
-    if (this.#state !== 'held') return;
-    this.#alarm.set(Math.max(1, Math.min(until(this.#deadline), this.#untilRenewal())));
+    if (this.#state === 'held') this.#alarm.set(earliest(this.#deadline, this.#renewal));
   }
 
   #end(state: 'stopped' | 'lost'): void {
@@ -192,7 +190,12 @@ export class KeepAlive {
   }
 }
 
-/** A third of the ttl after `start`, or a little earlier: leases taken together renew apart. */
+/**
+ * A third of the ttl after `start`, or a little earlier: leases taken together renew apart. But only
+ * at certain times, so that those which are due at about the same time leave in one packet.
+ */
 function renewalAfter(start: Moment, ttl: number): Moment {
-  return later(start, (ttl / 3) * (0.85 + Math.random() * 0.15));
+  const due = later(start, (ttl / 3) * (0.85 + Math.random() * 0.15));
+  const grid = Math.min(50, ttl / 100);
+  return later(due, -(due.monotonic % grid));
 }

@@ -86,13 +86,8 @@ export class Line {
         };
       const waiter: Waiter = { attempt, serve: leave(resolve), fail: leave(reject) };
       const stopListening = signal && onAbort(signal, () => waiter.fail(signal.reason));
-      const end = later(now(), wait);
-      const patience = new Alarm(() => {
-        const left = until(end);
-        if (left > 0) patience.set(left);
-        else waiter.serve(null);
-      });
-      if (wait < Infinity) patience.set(wait);
+      const patience = new Alarm(() => waiter.serve(null));
+      if (wait < Infinity) patience.set(later(now(), wait));
       this.#waiters.add(waiter);
       if (!this.#serving) void this.#serve();
     });

@@ -33,24 +33,60 @@ test('an alarm rings once, can be moved, and can be cancelled', async () => {
   const alarm = new Alarm(() => {
     rings += 1;
   });
-  alarm.set(100);
-  alarm.set(300);
+  alarm.set(later(now(), 100));
+  alarm.set(later(now(), 300));
   await clock.advance(200);
   assert.equal(rings, 0);
   await clock.advance(100);
   assert.equal(rings, 1);
-  alarm.set(100);
+  alarm.set(later(now(), 100));
   alarm.cancel();
   await clock.advance(2_000);
   assert.equal(rings, 1);
   assert.equal(clock.timers.size, 0);
 });
 
-test('an alarm beyond the longest timer rings early, to be set again', async () => {
-  const alarm = new Alarm(() => {});
-  alarm.set(2 ** 40);
-  assert.ok([...clock.timers].every(({ at }) => at - clock.monotonic() < 2 ** 31));
-  alarm.cancel();
+test('each alarm rings when it is due, whatever the order in which they were set', async () => {
+  const rung: number[] = [];
+  for (const ms of [1_500, 20, 700, 20, 5_000]) {
+    new Alarm(() => rung.push(ms)).set(later(now(), ms));
+  }
+  await clock.advance(20);
+  assert.deepEqual(rung, [20, 20]);
+  await clock.advance(1_479);
+  assert.deepEqual(rung, [20, 20, 700]);
+  await clock.advance(1);
+  assert.deepEqual(rung, [20, 20, 700, 1_500]);
+  await clock.advance(3_500);
+  assert.deepEqual(rung, [20, 20, 700, 1_500, 5_000]);
+});
+
+test('many alarms cost one timer', () => {
+  for (let ms = 1; ms < 100; ms++) new Alarm(() => {}).set(later(now(), 20_000 / ms));
+  assert.equal(clock.timers.size, 1);
+});
+
+test('an alarm rings within a second of waking where the machine slept', async () => {
+  let rings = 0;
+  new Alarm(() => {
+    rings += 1;
+  }).set(later(now(), 60_000));
+  clock.suspend(60_000);
+  await clock.advance(1_000);
+  assert.equal(rings, 1);
+});
+
+test('an alarm beyond the longest timer rings when it is due', async () => {
+  let rings = 0;
+  const due = later(now(), 2 ** 32);
+  new Alarm(() => {
+    rings += 1;
+  }).set(due);
+  clock.block(2 ** 32 - 10);
+  await clock.advance(9);
+  assert.equal(rings, 0);
+  await clock.advance(1);
+  assert.equal(rings, 1);
 });
 
 test('who waits for a lock keeps the process alive, and is told', async () => {
