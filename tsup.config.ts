@@ -7,6 +7,7 @@ const library = {
   file: 'src/stores/file.ts',
   redis: 'src/stores/redis.ts',
   memcache: 'src/stores/memcache.ts',
+  testing: 'src/testing/index.ts',
 };
 
 const common: Options = {
@@ -15,6 +16,8 @@ const common: Options = {
   splitting: false,
   // Published code says `node:` as the sources do; by default tsup would strip it.
   removeNodeProtocol: false,
+  // The suite tests the core that its user has: a copy of its own would share neither line nor lease.
+  external: ['dlock-js'],
 };
 
 export default defineConfig([

@@ -1,6 +1,6 @@
 /** Taking and giving back. */
 import assert from 'node:assert/strict';
-import { tryAcquire } from '../acquire.js';
+import { tryAcquire } from 'dlock-js';
 import { assertFree, assertTaken, type Case, thief } from './fixture.js';
 
 export const basics: Case[] = [

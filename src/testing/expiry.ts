@@ -1,7 +1,6 @@
 /** Leases that end by themselves. */
 import assert from 'node:assert/strict';
-import { tryAcquire } from '../acquire.js';
-import { LeaseLostError } from '../errors.js';
+import { LeaseLostError, tryAcquire } from 'dlock-js';
 import { assertTaken, type Case, eventually, short, takeWhenFree, thief } from './fixture.js';
 
 export const expiry: Case[] = [

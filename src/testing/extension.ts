@@ -1,9 +1,7 @@
 /** Longer lives: by extension and by renewal. */
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import { tryAcquire } from '../acquire.js';
-import { LeaseLostError, StoreError } from '../errors.js';
-import type { LockStore } from '../store.js';
+import { LeaseLostError, type LockStore, StoreError, tryAcquire } from 'dlock-js';
 import {
   altered,
   assertFree,

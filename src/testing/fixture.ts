@@ -1,7 +1,7 @@
 /** What a store's author gives to the conformance suite, and what the suite gives to its cases. */
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Attempt, LockStore } from '../store.js';
+import type { Attempt, LockStore } from 'dlock-js';
 
 /** A store as the conformance suite needs to know it. */
 export interface StoreUnderTest {
@@ -13,11 +13,15 @@ export interface StoreUnderTest {
   step?: number;
   /** Whether it promises fences. Default: true. */
   fence?: boolean;
+  /** Whether `watch` wakes those who wait. Default: true. */
+  watch?: boolean;
   /** The cases that it cannot pass: the reason, by the title of the case. */
   skip?: Record<string, string>;
 }
 
+/** What the tests of one store work on. */
 export interface StoreFixture {
+  /** The store under test. */
   store: LockStore;
   /** The same locks through another connection. Default: `store`. */
   other?: LockStore;
@@ -31,7 +35,7 @@ export interface Case {
   run(context: Context): Promise<void>;
 }
 
-export interface Context extends Required<Pick<StoreUnderTest, 'step' | 'fence'>> {
+export interface Context extends Required<Pick<StoreUnderTest, 'step' | 'fence' | 'watch'>> {
   store: LockStore;
   other: LockStore;
   /** The name of a lock that no other case uses. */

@@ -24,9 +24,17 @@ const chapters: Record<string, Case[]> = {
   Jobs: jobs,
 };
 
-/** Declares the tests of one store; call it at the top of a test file. */
+/**
+ * Declares the tests of one store; call it at the top of a test file.
+ *
+ * ```ts
+ * testStore({ name: 'OwnStore', create: () => ({ store: new OwnStore() }), watch: false });
+ * ```
+ *
+ * @throws RangeError if `skip` names a case that there is not.
+ */
 export function testStore(subject: StoreUnderTest): void {
-  const { name, create, skip = {}, step = 1, fence = true } = subject;
+  const { name, create, skip = {}, step = 1, fence = true, watch = true } = subject;
   const unknown = new Set(Object.keys(skip));
   describe(name, () => {
     let fixture: StoreFixture;
@@ -47,7 +55,7 @@ export function testStore(subject: StoreUnderTest): void {
           unknown.delete(title);
           test(title, { skip: skip[title] ?? false }, async () => {
             const { store, other = store } = fixture;
-            await run({ store, other, step, fence, lock: uniqueName(title) });
+            await run({ store, other, step, fence, watch, lock: uniqueName(title) });
           });
         }
       });

@@ -1,8 +1,6 @@
 /** Once for each period, and leases that go from one process to another. */
 import assert from 'node:assert/strict';
-import { acquire, adopt, tryAcquire } from '../acquire.js';
-import { LeaseLostError } from '../errors.js';
-import { once } from '../once.js';
+import { acquire, adopt, LeaseLostError, once, tryAcquire } from 'dlock-js';
 import {
   assertFree,
   assertTaken,

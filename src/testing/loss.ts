@@ -1,8 +1,7 @@
 /** Losses, and that they are told in time. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { tryAcquire } from '../acquire.js';
-import { LeaseLostError } from '../errors.js';
+import { LeaseLostError, tryAcquire } from 'dlock-js';
 import { altered, type Case, short, takeWhenFree, thief } from './fixture.js';
 
 export const loss: Case[] = [

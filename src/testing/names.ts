@@ -1,8 +1,7 @@
 /** Names of all kinds, and arguments that cannot be meant. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { tryAcquire } from '../acquire.js';
-import type { LeaseOptions } from '../options.js';
+import { type LeaseOptions, tryAcquire } from 'dlock-js';
 import { altered, assertTaken, type Case, eventually } from './fixture.js';
 
 const long = 'n'.repeat(999);

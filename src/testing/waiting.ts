@@ -1,9 +1,7 @@
 /** Waiting in line. */
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import { acquire, tryAcquire } from '../acquire.js';
-import { AcquireTimeoutError, StoreError } from '../errors.js';
-import { locked } from '../locked.js';
+import { AcquireTimeoutError, acquire, locked, StoreError, tryAcquire } from 'dlock-js';
 import { altered, assertFree, type Case, eventually, short, thief } from './fixture.js';
 
 /** Holds the lock as another process would, unknown to the line of this one. */
@@ -190,6 +188,37 @@ export const waiting: Case[] = [
       await delay(50);
       await other.release(lock, thief);
       await (await waiting).release();
+    },
+  },
+  {
+    title: 'who watches is woken by a release, and no longer once the watch is disposed of',
+    async run({ store, other, lock, watch }) {
+      const open = async (wake: () => void) => {
+        if (!store.watch) throw new Error('There is no watch');
+        return store.watch(lock, wake);
+      };
+      const releaseOnce = async () => {
+        await holdAsStranger(other, lock);
+        assert.equal(await other.release(lock, thief), true);
+      };
+      if (!watch) return assert.rejects(open(() => {}));
+      await releaseOnce();
+      let wakes = 0;
+      const first = await open(() => {
+        wakes += 1;
+      });
+      await releaseOnce();
+      await eventually('it is woken', () => wakes > 0);
+      await first[Symbol.asyncDispose]();
+      const before = wakes;
+      let woken = false;
+      const second = await open(() => {
+        woken = true;
+      });
+      await releaseOnce();
+      await eventually('the next one is woken', () => woken);
+      assert.equal(wakes, before);
+      await second[Symbol.asyncDispose]();
     },
   },
   {

@@ -75,12 +75,18 @@ export class Consumer implements AsyncDisposable {
   }
 
   /** Runs a file of the consumer's, which must end by itself, without fault; resolves to its output. */
-  async run(file: string, { node = process.execPath, args = [] as string[] } = {}) {
-    return command(this.folder, node, [file, ...args], 20_000);
+  async run(
+    file: string,
+    { node = process.execPath, args = [] as string[], timeout = 20_000 } = {},
+  ) {
+    return command(this.folder, node, [file, ...args], timeout);
   }
 
   /** Runs one of the repository's `consumers/` here. */
-  async runConsumer(script: string, options?: { node?: string; args?: string[] }) {
+  async runConsumer(
+    script: string,
+    options?: { node?: string; args?: string[]; timeout?: number },
+  ) {
     await this.add(`dist/consumers/${script}`, script);
     return this.run(script, options);
   }

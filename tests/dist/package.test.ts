@@ -82,12 +82,14 @@ test('nothing is installed beside it', async () => {
   assert.deepEqual(packages, [manifest.name]);
 });
 
-test('no module imports anything but builtin modules of Node.js', async () => {
+test('no module imports anything but builtin modules of Node.js; the suite, the core it tests', async () => {
   for (const entry of entries) {
     for (const file of [`${entry}.js`, `${entry}.cjs`]) {
-      for (const path of await importsOf(join(dist, file))) {
+      const imports = await importsOf(join(dist, file));
+      for (const path of imports.filter((path) => path !== manifest.name)) {
         assert.ok(path.startsWith('node:') && isBuiltin(path), `${file} imports ${path}`);
       }
+      assert.equal(imports.includes(manifest.name), entry === 'testing', file);
     }
   }
 });
@@ -99,12 +101,12 @@ test('the command holds all that it needs but the clients, and runs without them
   assert.equal(stdout, manifest.version);
 });
 
-test('no store holds a copy of the core', async () => {
-  const isStore = (entry: string) => existsSync(join(repository, 'src', 'stores', `${entry}.ts`));
-  for (const entry of entries.filter(isStore)) {
+test('neither a store nor the suite holds a copy of the core', async () => {
+  for (const entry of entries.filter((entry) => entry !== 'index')) {
+    const own = entry === 'testing' ? 'src/testing/' : 'src/stores/';
     for (const file of [`${entry}.js`, `${entry}.cjs`]) {
       const sources = await sourcesOf(join(dist, file));
-      const foreign = sources.filter((source) => !source.startsWith('src/stores/'));
+      const foreign = sources.filter((source) => !source.startsWith(own));
       assert.ok(sources.length > 0, `${file} does not tell what it was made of`);
       assert.deepEqual(foreign, [], `${file} holds files of the core`);
     }

@@ -28,6 +28,7 @@ testStore({
   name: 'MemcacheStore',
   step: 1_000,
   fence: false,
+  watch: false,
   create() {
     const second = connect(address);
     return { store, other: new MemcacheStore(second), close: () => second.shutdown() };

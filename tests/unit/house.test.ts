@@ -31,11 +31,15 @@ interface Import {
   readonly typesOnly: boolean;
 }
 
+/** What a file imports of the house; the name of the package stands for its public names. */
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(source, file), 'utf8');
-  return [...text.matchAll(/^(?:import|export)\b([^;]*?)\bfrom '(\..*?)';/gms)].map(
-    ([, names, path]) => ({
-      from: relative(source, join(source, dirname(file), path ?? '')).replace(/\.js$/, '.ts'),
+  return [...text.matchAll(/^(?:import|export)\b([^;]*?)\bfrom '(\..*?|dlock-js)';/gms)].map(
+    ([, names, path = '']) => ({
+      from:
+        path === 'dlock-js'
+          ? 'index.ts'
+          : relative(source, join(source, dirname(file), path)).replace(/\.js$/, '.ts'),
       typesOnly: /^\s*type\b/.test(names ?? ''),
     }),
   );
@@ -61,6 +65,16 @@ test('a store imports nothing of the core but the types of its contract', () => 
     for (const { from, typesOnly } of importsOf(file)) {
       const allowed = from.startsWith('stores/') || (from === 'store.ts' && typesOnly);
       assert.ok(allowed, `${file} imports ${from}`);
+    }
+  }
+});
+
+test('the conformance suite knows the core by its public names only, and nobody knows the suite', () => {
+  for (const file of files) {
+    for (const { from } of importsOf(file)) {
+      const isOfSuite = file.startsWith('testing/');
+      if (isOfSuite) assert.ok(/^(testing\/|index\.ts$)/.test(from), `${file} imports ${from}`);
+      else assert.ok(!from.startsWith('testing/'), `${file} imports ${from}`);
     }
   }
 });

@@ -20,6 +20,7 @@ import { FileStore, type FileStoreOptions } from 'dlock-js/file';
 import { type MemcacheClient, MemcacheStore, type MemcacheStoreOptions } from 'dlock-js/memcache';
 import { MemoryStore, type MemoryStoreOptions } from 'dlock-js/memory';
 import { type RedisClient, RedisStore, type RedisStoreOptions } from 'dlock-js/redis';
+import { type StoreFixture, type StoreUnderTest, testStore } from 'dlock-js/testing';
 
 const memory: MemoryStoreOptions = { ttl: 60_000 };
 const file: FileStoreOptions = { timeout: 1_000 };
@@ -47,6 +48,21 @@ export class OwnStore implements LockStore {
   async release(): Promise<boolean> {
     return true;
   }
+}
+
+export function testOwnStore(): void {
+  const create = async (): Promise<StoreFixture> => ({
+    store: new OwnStore(),
+    other: new OwnStore(),
+  });
+  const subject: StoreUnderTest = {
+    name: 'OwnStore',
+    create,
+    step: 1_000,
+    fence: true,
+    watch: false,
+  };
+  testStore({ ...subject, skip: { 'first come, first served': 'it grants to everybody' } });
 }
 
 const options: LeaseOptions = { ttl: 60_000, renew: true, minHold: 1_000 };

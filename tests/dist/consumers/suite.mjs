@@ -1,0 +1,5 @@
+/** Tests a store by the published suite, as the author of a store would, as an ES module. */
+import { MemoryStore } from 'dlock-js/memory';
+import { testStore } from 'dlock-js/testing';
+
+testStore({ name: 'MemoryStore', create: () => ({ store: new MemoryStore() }) });
