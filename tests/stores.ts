@@ -4,7 +4,9 @@ import { FileStore } from 'dlock-js/file';
 import { MemcacheStore } from 'dlock-js/memcache';
 import { RedisStore } from 'dlock-js/redis';
 import { MemcacheClient } from 'memcache-client';
+import { Pool } from 'pg';
 import { createClient } from 'redis';
+import { PostgresStore } from '../examples/postgres-store.js';
 import type { LockStore } from '../src/store.js';
 
 export interface OpenStore {
@@ -12,7 +14,7 @@ export interface OpenStore {
   close(): Promise<void>;
 }
 
-/** `redis://host:port`, `memcache://host:port` or `file:///directory`. */
+/** `redis://host:port`, `memcache://host:port`, `postgres://...` or `file:///directory`. */
 export async function openStore(url: string): Promise<OpenStore> {
   const { protocol, host } = new URL(url);
   if (protocol === 'file:') {
@@ -21,6 +23,10 @@ export async function openStore(url: string): Promise<OpenStore> {
   if (protocol === 'memcache:') {
     const client = new MemcacheClient({ server: host });
     return { store: new MemcacheStore(client), close: async () => client.shutdown() };
+  }
+  if (protocol === 'postgres:') {
+    const pool = new Pool({ connectionString: url });
+    return { store: new PostgresStore(pool), close: () => pool.end() };
   }
   const client = await createClient({ url }).connect();
   return { store: new RedisStore(client), close: () => client.close() };

@@ -138,7 +138,8 @@ export const waiting: Case[] = [
       assert.equal(requests, 1, 'only the first attempt so far');
       await holder.release();
       for (const lease of waiting) await (await lease).release();
-      assert.ok(requests <= 2 * 51 + 5, `${requests} requests`);
+      // An attempt, a release, and on some stores an attempt that overtook the release before it.
+      assert.ok(requests <= 3 * 51, `${requests} requests`);
     },
   },
   {

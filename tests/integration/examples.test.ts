@@ -1,7 +1,4 @@
-/**
- * The examples do what they say. The one on fences is only compiled: what it shows is a statement of
- * PostgreSQL, and a fake of that statement would prove nothing about the real one.
- */
+/** The examples do what they say; that of a store for PostgreSQL has a test file of its own. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,11 +6,13 @@ import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buildServer, type PlaceOrder } from '../../examples/fastify-per-customer.js';
+import { refreshReport, table as reports } from '../../examples/fence-postgres.js';
 import { type Import, scheduleImport } from '../../examples/hourly-import.js';
 import { tryAcquire } from '../../src/acquire.js';
 import { FileStore } from '../../src/stores/file.js';
 import { MemoryStore } from '../../src/stores/memory.js';
-import { eventually } from '../../src/testing/fixture.js';
+import { altered, eventually } from '../../src/testing/fixture.js';
+import { openSchema } from '../servers/postgres.js';
 
 const root = await mkdtemp(join(tmpdir(), 'dlock-examples-'));
 after(() => rm(root, { recursive: true, maxRetries: 10 }));
@@ -160,4 +159,32 @@ describe('the server that takes the orders of a customer in turn', { concurrency
     assert.equal(statusCode, 500);
     assert.ok(performance.now() - begin < 3_000);
   });
+});
+
+test('a worker that lost its lease, and does not know, is refused by the row it writes to', async () => {
+  await using schema = await openSchema();
+  const query = (sql: string, values: unknown[]) => schema.pool.query(sql, values);
+  await schema.pool.query(reports);
+  const report = async () =>
+    (await schema.pool.query('SELECT content FROM reports')).rows[0].content;
+
+  const [one, two] = twoStores();
+  await refreshReport(one, query, async () => 'first');
+  assert.equal(await report(), 'first');
+
+  const cutOff = altered(one, {
+    ttl: 400,
+    extend: async () => {
+      throw new Error('the line is cut');
+    },
+  });
+  const late = refreshReport(cutOff, query, async () => {
+    await eventually('another worker writes the report', async () => {
+      await refreshReport(two, query, async () => 'second');
+      return (await report()) === 'second';
+    });
+    return 'late';
+  });
+  await assert.rejects(late, /A newer holder than fence \d+ was here/);
+  assert.equal(await report(), 'second');
 });

@@ -20,7 +20,10 @@ apt-get update || true
 apt-get install -y --no-install-recommends "$2"`;
 
 /** @throws an Error that says why that cannot be. */
-export async function install({ program, debianPackage }: ServerKind): Promise<void> {
+export async function install({
+  program,
+  debianPackage,
+}: Pick<ServerKind, 'program' | 'debianPackage'>): Promise<void> {
   const missing = `there is no ${program} on PATH, and it cannot be installed`;
   if (process.getuid?.() !== 0) throw new Error(`${missing} by anybody but root`);
   if (!(await works(['apt-get', '--version']))) throw new Error(`${missing} without apt-get`);
