@@ -53,6 +53,18 @@ const pages = [
 ];
 const examples = (await Promise.all(pages.map(writeExamples))).flat();
 
+test('what is shown of a file is the whole of it', async () => {
+  let shown = 0;
+  for (const page of pages) {
+    const text = await readFile(new URL(page, root), 'utf8');
+    for (const [, file = '', code] of text.matchAll(/^```ts (\S+)\n(.*?)^```$/gms)) {
+      assert.equal(code, await readFile(new URL(file, root), 'utf8'), `${file} in ${page}`);
+      shown += 1;
+    }
+  }
+  assert.ok(shown > 0);
+});
+
 test('the examples compile', async () => {
   assert.ok(examples.length >= 6);
   const config = {
