@@ -23,9 +23,11 @@ export interface DlockEvents {
 
 /** What all events carry: the lock, and its holder or who wants to be. */
 export interface LeaseEvent {
+  /** The name of the lock. */
   name: string;
   /** The first 8 characters of the token: enough to tell holders apart, useless to a thief. */
   token: string;
+  /** Undefined before the grant, and where the store has no fences. */
   fence: number | undefined;
 }
 

@@ -1,4 +1,8 @@
-/** The public names of Dlock. */
+/**
+ * The public names of Dlock.
+ *
+ * @module dlock-js
+ */
 export { acquire, adopt, tryAcquire } from './acquire.js';
 export { AcquireTimeoutError, DlockError, LeaseLostError, StoreError } from './errors.js';
 export type { DlockEvents, LeaseEvent } from './events.js';

@@ -2,6 +2,7 @@
 import { lockNamed } from './errors.js';
 import type { LockStore } from './store.js';
 
+/** What a lease is to be like. */
 export interface LeaseOptions {
   /**
    * Time to live, in milliseconds: how long the lock stays taken if this process dies. A whole
@@ -23,6 +24,7 @@ export interface LeaseOptions {
   signal?: AbortSignal;
 }
 
+/** What a lease is to be like, and how long to wait for it. */
 export interface AcquireOptions extends LeaseOptions {
   /**
    * How long to wait while somebody else holds the lock, in milliseconds; 0: try exactly once.
@@ -31,6 +33,7 @@ export interface AcquireOptions extends LeaseOptions {
   wait?: number;
 }
 
+/** The same for a body that runs once for each period. */
 export interface OnceOptions extends AcquireOptions {
   /**
    * For how long a done period is remembered, in milliseconds: longer than servers may come late. A

@@ -6,10 +6,13 @@ import { requirements } from './options.js';
  * back. It names no deadline, since clocks differ: `adopt` asks the store.
  */
 export interface LeaseTicket {
+  /** The name of the lock. */
   readonly name: string;
+  /** What the store knows the holder by. */
   readonly token: string;
   /** In milliseconds. */
   readonly ttl: number;
+  /** The fence of the lease, where the store has fences. */
   readonly fence?: number;
 }
 

@@ -1,4 +1,8 @@
-/** Locks in a directory, for the processes of one machine: the embedded default. */
+/**
+ * Locks in a directory, for the processes of one machine: the embedded default.
+ *
+ * @module dlock-js/file
+ */
 import { createHash, randomUUID } from 'node:crypto';
 import { watch } from 'node:fs';
 import { lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
@@ -6,7 +10,8 @@ import { join, resolve } from 'node:path';
 import type { Attempt, LockStore } from '../store.js';
 import { defaults, type StoreOptions } from './options.js';
 
-export type FileStoreOptions = StoreOptions;
+/** The times of a {@link FileStore}. */
+export interface FileStoreOptions extends StoreOptions {}
 
 /** What the one file of a lock's directory is named: the whole state of the lock. */
 interface State {

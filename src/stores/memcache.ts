@@ -1,17 +1,24 @@
-/** Locks in Memcached, through memcache-client. */
+/**
+ * Locks in Memcached, through memcache-client.
+ *
+ * @module dlock-js/memcache
+ */
 import { createHash } from 'node:crypto';
 import type { Attempt, LockStore } from '../store.js';
 import { checkPrefix, defaults, type KeyedStoreOptions } from './options.js';
 
 /** The part of a memcache-client that the store needs. */
 export interface MemcacheClient {
+  /** The command of the same name; resolves to the words of the reply, or rejects with them. */
   add(key: string, value: string, options: { lifetime: number }): Promise<unknown>;
+  /** The command of the same name; resolves to undefined for a miss. */
   gets(key: string): Promise<unknown>;
+  /** The command of the same name; resolves to the words of the reply, or rejects with them. */
   cas(key: string, value: string, options: { lifetime: number; casUniq: string }): Promise<unknown>;
 }
 
 /** `prefix` must be printable ASCII without spaces, at most 186 characters. */
-export type MemcacheStoreOptions = KeyedStoreOptions;
+export interface MemcacheStoreOptions extends KeyedStoreOptions {}
 
 const maxKeyLength = 250;
 /** The server reads a longer expiry time, in seconds, as a date (protocol.txt, "Expiration times"). */

@@ -1,8 +1,13 @@
-/** Locks in the memory of one process: the reference implementation of the contract. */
+/**
+ * Locks in the memory of one process: the reference implementation of the contract.
+ *
+ * @module dlock-js/memory
+ */
 import type { Attempt, LockStore } from '../store.js';
 import { defaults, type StoreOptions } from './options.js';
 
-export type MemoryStoreOptions = StoreOptions;
+/** The times of a {@link MemoryStore}. */
+export interface MemoryStoreOptions extends StoreOptions {}
 
 interface Holder {
   readonly token: string;

@@ -1,4 +1,8 @@
-/** Locks in Redis, through node-redis. */
+/**
+ * Locks in Redis, through node-redis.
+ *
+ * @module dlock-js/redis
+ */
 import type { Attempt, LockStore } from '../store.js';
 import { checkPrefix, defaults, type KeyedStoreOptions } from './options.js';
 import {
@@ -12,13 +16,14 @@ import { RedisSubscriber, type RedisSubscriberClient } from './redis-subscriber.
 
 /** The part of a node-redis client (4, 5 or 6) that the store needs. */
 export interface RedisClient {
+  /** The command EVAL; resolves to its reply. */
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   /** Where there is none (a pool), nobody is woken: those who wait ask more often. */
   duplicate?(): RedisSubscriberClient;
 }
 
 /** `prefix` must not be empty. */
-export type RedisStoreOptions = KeyedStoreOptions;
+export interface RedisStoreOptions extends KeyedStoreOptions {}
 
 /**
  * Excludes among all that use the same Redis database. The lock is the key prefix + name and holds

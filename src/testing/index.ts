@@ -1,6 +1,8 @@
 /**
  * The conformance suite: what any store must show, as tests of `node:test`. A store that passes can
  * be trusted by the core; one that cannot pass a case declares it, with the reason.
+ *
+ * @module dlock-js/testing
  */
 import { after, before, describe, test } from 'node:test';
 import { basics } from './basics.js';

@@ -4,6 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { Options } from 'tsup';
+import builds from '../../tsup.config.js';
 
 /** From the roof to the ground: a file imports only from files further down. */
 const floors = [
@@ -77,6 +79,13 @@ test('the conformance suite knows the core by its public names only, and nobody 
       else assert.ok(!from.startsWith('testing/'), `${file} imports ${from}`);
     }
   }
+});
+
+test('the reference describes every subpath', () => {
+  const [library] = builds as Options[];
+  const reference = readFileSync(join(source, '../typedoc.jsonc'), 'utf8');
+  const described = [...reference.matchAll(/"(src\/.*\.ts)"/g)].map(([, file]) => file);
+  assert.deepEqual(described.sort(), Object.values(library?.entry ?? {}).sort());
 });
 
 test('each file opens by saying what it is for, and has no default export', () => {
