@@ -28,6 +28,10 @@ export async function openStore(url: string): Promise<OpenStore> {
     const pool = new Pool({ connectionString: url });
     return { store: new PostgresStore(pool), close: () => pool.end() };
   }
-  const client = await createClient({ url }).connect();
-  return { store: new RedisStore(client), close: () => client.close() };
+  // It connects again by itself; without a listener an error would end the process.
+  const client = await createClient({ url })
+    .on('error', () => {})
+    .connect();
+  // Not `close`, which waits for ever for replies if it is called while there is no connection.
+  return { store: new RedisStore(client), close: async () => client.destroy() };
 }

@@ -1,0 +1,114 @@
+/** The stores that chaos is let loose on: how each is set up, and what it promises. */
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { createClient } from 'redis';
+import { ask } from '../servers/ports.js';
+import { type OwnServer, startMemcached, startRedis } from '../servers.js';
+import { type CuttableProxy, startProxy } from './proxy.js';
+
+/** Figures by their names. */
+export type Gauges = Record<string, number>;
+
+/** A row of {@link storeKinds}. */
+export interface StoreKind {
+  /** Whether the store promises fences. */
+  readonly fenced: boolean;
+  setUp(): Promise<Scene>;
+}
+
+/** A store that is set up, with all that can be done to it. */
+export interface Scene extends AsyncDisposable {
+  /** What the workers open (see ../stores.ts): it leads through the proxies. */
+  readonly url: string;
+  /** The same locks without a proxy between. */
+  readonly directUrl: string;
+  readonly servers: readonly OwnServer[];
+  readonly proxies: readonly CuttableProxy[];
+  /** What could grow where the locks live. */
+  gauges(): Promise<Gauges>;
+}
+
+export const storeKinds: Record<string, StoreKind> = {
+  redis: {
+    fenced: true,
+    setUp: () => behindProxies([startRedis()], redisUrl, redisGauges),
+  },
+  memcache: {
+    fenced: false,
+    setUp: () =>
+      behindProxies([startMemcached()], ([port]) => `memcache://127.0.0.1:${port}`, memcacheGauges),
+  },
+  file: {
+    fenced: true,
+    async setUp() {
+      const directory = await mkdtemp(join(tmpdir(), 'dlock-chaos-store-'));
+      const url = pathToFileURL(directory).href;
+      return {
+        url,
+        directUrl: url,
+        servers: [],
+        proxies: [],
+        gauges: async () => ({ files: (await readdir(directory, { recursive: true })).length }),
+        [Symbol.asyncDispose]: () => rm(directory, { recursive: true }),
+      };
+    },
+  },
+};
+
+/** Servers with a proxy before each. `urlOf` makes the store's URL from their ports. */
+async function behindProxies(
+  starting: Promise<OwnServer>[],
+  urlOf: (ports: number[]) => string,
+  gaugesOf: (port: number) => Promise<Gauges>,
+): Promise<Scene> {
+  const servers = await Promise.all(starting);
+  const ports = servers.map(({ port }) => port);
+  const proxies = await Promise.all(ports.map(startProxy));
+  return {
+    url: urlOf(proxies.map(({ port }) => port)),
+    directUrl: urlOf(ports),
+    servers,
+    proxies,
+    gauges: async () => sum(await Promise.all(ports.map(gaugesOf))),
+    async [Symbol.asyncDispose]() {
+      for (const proxy of proxies) proxy.end();
+      await Promise.all(servers.map((server) => server.stop()));
+    },
+  };
+}
+
+/** One server, or a quorum of several. */
+function redisUrl(ports: number[]): string {
+  return ports.map((port) => `redis://127.0.0.1:${port}`).join();
+}
+
+async function redisGauges(port: number): Promise<Gauges> {
+  const client = await createClient({ url: redisUrl([port]) }).connect();
+  try {
+    const clients = (await client.sendCommand(['CLIENT', 'LIST'])) as unknown as string;
+    const channels = (await client.sendCommand(['PUBSUB', 'CHANNELS'])) as unknown as string[];
+    return {
+      clients: clients.trimEnd().split('\n').length,
+      channels: channels.length,
+      keys: await client.dbSize(),
+    };
+  } finally {
+    client.destroy();
+  }
+}
+
+async function memcacheGauges(port: number): Promise<Gauges> {
+  const stats = (await ask(port, 'stats')) ?? '';
+  const figure = (name: string) => Number(new RegExp(`STAT ${name} (\\d+)`).exec(stats)?.[1]);
+  return { clients: figure('curr_connections'), keys: figure('curr_items') };
+}
+
+function sum(all: Gauges[]): Gauges {
+  const total: Gauges = {};
+  for (const gauges of all) {
+    for (const [name, figure] of Object.entries(gauges)) total[name] = (total[name] ?? 0) + figure;
+  }
+  return total;
+}

@@ -1,0 +1,138 @@
+/**
+ * One of the processes that contend for a few locks, each in several loops at once, and write down
+ * what they see of their leases. Argument: its orders. It ends by itself once told to stop.
+ */
+import { subscribe } from 'node:diagnostics_channel';
+import { setTimeout as delay } from 'node:timers/promises';
+import { AcquireTimeoutError, acquire, type Lease, StoreError, tryAcquire } from 'dlock-js';
+import type { DlockEvents } from '../../src/events.js';
+import { altered } from '../../src/testing/fixture.js';
+import { openStore } from '../stores.js';
+import { processGauges } from './gauges.js';
+import { commonTime, Journal } from './journal.js';
+
+export interface Orders {
+  readonly url: string;
+  readonly journal: string;
+  readonly locks: readonly string[];
+  /** Loops, each of which takes one lock at a time. */
+  readonly contenders: number;
+  /** The longest rest of a loop between two leases, in milliseconds. */
+  readonly rest: number;
+  /** Of the leases, and for an answer of the store; in milliseconds. */
+  readonly ttl: number;
+  readonly timeout: number;
+}
+
+export type Message = 'stop' | 'gauges';
+
+const orders = JSON.parse(process.argv[2] ?? '') as Orders;
+const { ttl } = orders;
+const journal = new Journal(orders.journal);
+const { store: opened, close } = await openStore(orders.url);
+const store = altered(opened, { timeout: orders.timeout });
+
+/** The leases of this process, by what events call them. */
+const held = new Map<string, { lease: Lease; attempt: number }>();
+
+/** Called in the turn in which the lease takes its new deadline: nobody can have looked at it yet. */
+subscribe('dlock:renewed', (message) => {
+  const known = held.get((message as DlockEvents['renewed']).token);
+  if (!known) return;
+  const at = commonTime();
+  const { lease, attempt } = known;
+  journal.write({ event: 'renewed', at, attempt, until: at + lease.remaining });
+});
+
+subscribe('dlock:store-error', (message) => {
+  const { operation } = message as DlockEvents['store-error'];
+  journal.write({ event: 'store-error', at: commonTime(), attempt: 0, operation });
+});
+
+/** The ways to ask for a lock, and how long to hold it: all equally likely. */
+const ways: ((lock: string) => Promise<Lease | null>)[] = [
+  (lock) => tryAcquire(store, lock, { ttl }),
+  (lock) => acquire(store, lock, { ttl, wait: upTo(3 * ttl) }),
+  (lock) => acquire(store, lock, { ttl, wait: upTo(3 * ttl), renew: false }),
+  (lock) => acquire(store, lock, { ttl, signal: AbortSignal.timeout(upTo(3 * ttl)) }),
+];
+/** Many short bodies; and some longer than the ttl, which need renewals. */
+const bodies = [20, 50, 100, ttl / 2, 3 * ttl];
+
+let running = true;
+let attempts = 0;
+
+async function contend(): Promise<void> {
+  while (running) {
+    await attempt(oneOf(orders.locks));
+    await delay(upTo(orders.rest));
+  }
+}
+
+async function attempt(lock: string): Promise<void> {
+  attempts += 1;
+  const attempt = attempts;
+  journal.write({ event: 'requested', at: commonTime(), attempt, lock });
+  let lease: Lease | null;
+  try {
+    lease = await oneOf(ways)(lock);
+  } catch (error) {
+    journal.write({ event: verdictOn(error), at: commonTime(), attempt });
+    return;
+  }
+  if (lease) await hold(lease, attempt);
+  else journal.write({ event: 'refused', at: commonTime(), attempt });
+}
+
+async function hold(lease: Lease, attempt: number): Promise<void> {
+  const granted = commonTime();
+  const until = granted + lease.remaining;
+  journal.write({ event: 'granted', at: granted, attempt, until, fence: lease.fence });
+  let seen = granted;
+  const tellLoss = () => journal.write({ event: 'lost', at: commonTime(), attempt, seen });
+  if (lease.signal.aborted) tellLoss();
+  else lease.signal.addEventListener('abort', tellLoss);
+
+  const name = lease.token.slice(0, 8);
+  held.set(name, { lease, attempt });
+  const end = granted + upTo(oneOf(bodies));
+  for (let at = granted; lease.held; at = commonTime()) {
+    seen = at;
+    if (at >= end) {
+      journal.write({ event: 'released', at, attempt });
+      break;
+    }
+    await delay(Math.min(10, end - at));
+  }
+  held.delete(name);
+  await lease.release().catch(verdictOn);
+}
+
+/** What an attempt without a lease comes to; any other error is nothing that a lock may throw. */
+function verdictOn(error: unknown): 'failed' | 'refused' | 'aborted' {
+  if (error instanceof StoreError) return 'failed';
+  if (error instanceof AcquireTimeoutError) return 'refused';
+  if ((error as Error).name === 'TimeoutError') return 'aborted';
+  throw error;
+}
+
+/** A whole number, at least 0, less than `most`. */
+function upTo(most: number): number {
+  return Math.floor(Math.random() * most);
+}
+
+function oneOf<T>(choices: readonly T[]): T {
+  return choices[upTo(choices.length)] as T;
+}
+
+process.once('disconnect', () => {
+  if (running) process.exit(1); // who gave the orders is dead
+});
+process.on('message', (message: Message) => {
+  if (message === 'gauges') process.send?.(processGauges());
+  else running = false;
+});
+await Promise.all(Array.from({ length: orders.contenders }, contend));
+await close();
+journal.close();
+process.disconnect();
