@@ -6,6 +6,7 @@ const library = {
   memory: 'src/stores/memory.ts',
   file: 'src/stores/file.ts',
   redis: 'src/stores/redis.ts',
+  ioredis: 'src/stores/ioredis.ts',
   memcache: 'src/stores/memcache.ts',
   testing: 'src/testing/index.ts',
 };

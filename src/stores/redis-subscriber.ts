@@ -1,15 +1,25 @@
 /** Wake-ups from Redis: one connection for all locks of a store, open only while somebody waits. */
 
-/** A connection of its own, not connected yet, as node-redis duplicates its clients. */
-export interface RedisSubscriberClient {
+/** A connection for subscriptions alone, not connected yet, over a duplicate of the store's client. */
+export interface SubscriberConnection {
+  /** Resolves once commands can be sent. It connects again by itself, and then tells so. */
   connect(): Promise<unknown>;
-  on(event: 'error' | 'ready', listener: () => void): unknown;
-  subscribe(channel: string, listener: () => void): Promise<unknown>;
+  /** Resolves once the server has confirmed it. Harmless for a channel that is subscribed to. */
+  subscribe(channel: string): Promise<unknown>;
   unsubscribe(channel: string): Promise<unknown>;
-  /** Ends the connection: `destroy` since node-redis 5, `disconnect` before. */
-  destroy?(): unknown;
-  disconnect?(): Promise<unknown>;
+  close(): unknown;
 }
+
+/** What a connection tells. */
+export interface SubscriberEvents {
+  /** A message was published on `channel`. */
+  message(channel: string): void;
+  /** It was lost, and is connected again. */
+  reconnected(): void;
+}
+
+/** @throws TypeError for a client that cannot subscribe: then nobody is woken. */
+export type OpenSubscriber = (events: SubscriberEvents) => SubscriberConnection;
 
 /** Those who wait for a message on one channel. */
 interface Audience {
@@ -18,16 +28,15 @@ interface Audience {
 }
 
 export class RedisSubscriber {
-  readonly #open: () => RedisSubscriberClient | undefined;
+  readonly #open: OpenSubscriber;
   readonly #audiences = new Map<string, Audience>();
   /** Channels that are being left, on which a new subscription has to wait. */
   readonly #leaving = new Map<string, Promise<unknown>>();
   readonly #timeout: number;
-  #client: RedisSubscriberClient | undefined;
+  #connection: SubscriberConnection | undefined;
   #connected: Promise<unknown> | undefined;
 
-  /** @param open undefined where the client cannot subscribe: then nobody is woken. */
-  constructor(open: () => RedisSubscriberClient | undefined, timeout: number) {
+  constructor(open: OpenSubscriber, timeout: number) {
     this.#open = open;
     this.#timeout = timeout;
   }
@@ -51,63 +60,67 @@ export class RedisSubscriber {
   }
 
   #subscribe(channel: string): Audience {
-    const wakes = new Set<() => void>();
     const subscribe = async () => {
-      const client = await this.#connect();
+      const connection = await this.#connect();
       await this.#leaving.get(channel);
-      await client.subscribe(channel, () => wakeAll(wakes));
+      await connection.subscribe(channel);
     };
-    const audience = { wakes, subscribed: subscribe() };
+    const audience = { wakes: new Set<() => void>(), subscribed: subscribe() };
     this.#audiences.set(channel, audience);
     return audience;
   }
 
-  async #connect(): Promise<RedisSubscriberClient> {
-    this.#client ??= this.#open();
-    const client = this.#client;
-    if (!client?.subscribe) throw new TypeError('This client cannot subscribe');
-    this.#connected ??= this.#prepare(client);
+  async #connect(): Promise<SubscriberConnection> {
+    this.#connection ??= this.#open({
+      message: (channel) => this.#wake(channel),
+      reconnected: () => this.#resume(),
+    });
+    const connection = this.#connection;
+    this.#connected ??= connection.connect();
     await this.#connected;
-    return client;
+    return connection;
   }
 
-  async #prepare(client: RedisSubscriberClient): Promise<void> {
-    // Without a listener an error would end the process; the client connects again by itself.
-    client.on('error', () => {});
-    await client.connect();
-    // Ready once more, with its subscriptions: what was published meanwhile reached nobody.
-    client.on('ready', () => {
-      for (const { wakes } of this.#audiences.values()) wakeAll(wakes);
-    });
+  #wake(channel: string): void {
+    for (const wake of this.#audiences.get(channel)?.wakes ?? []) wake();
+  }
+
+  /** What was published meanwhile reached nobody; what comes after the new subscription will. */
+  #resume(): void {
+    const resume = async (channel: string) => {
+      await this.#connection?.subscribe(channel);
+      this.#wake(channel);
+    };
+    for (const channel of this.#audiences.keys()) resume(channel).catch(() => {});
   }
 
   /** The last to leave a channel unsubscribes, the last of all closes the connection. */
   #unsubscribe(channel: string): void {
     this.#audiences.delete(channel);
-    const client = this.#client;
+    const connection = this.#connection;
     if (this.#audiences.size > 0) {
-      if (client) this.#leave(client, channel);
+      if (connection) this.#leave(connection, channel);
       return;
     }
-    this.#client = undefined;
+    this.#connection = undefined;
     this.#connected = undefined;
     this.#leaving.clear();
-    void close(client);
+    void close(connection);
   }
 
-  #leave(client: RedisSubscriberClient, channel: string): void {
+  #leave(connection: SubscriberConnection, channel: string): void {
     const left = () => {
       if (this.#leaving.get(channel) === leaving) this.#leaving.delete(channel);
     };
-    const leaving = client.unsubscribe(channel).then(left, left);
+    const leaving = connection.unsubscribe(channel).then(left, left);
     this.#leaving.set(channel, leaving);
   }
 }
 
 /** A connection that ends while it is being made, or has ended by itself, is no trouble. */
-async function close(client: RedisSubscriberClient | undefined): Promise<void> {
+async function close(connection: SubscriberConnection | undefined): Promise<void> {
   try {
-    await (client?.destroy ? client.destroy() : client?.disconnect?.());
+    await connection?.close();
   } catch {
     // It has ended all the same.
   }
@@ -124,8 +137,4 @@ async function within<T>(ms: number, result: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-function wakeAll(wakes: Set<() => void>): void {
-  for (const wake of wakes) wake();
 }

@@ -12,7 +12,11 @@ import {
   prefixPattern,
   releaseLock,
 } from './redis-scripts.js';
-import { RedisSubscriber, type RedisSubscriberClient } from './redis-subscriber.js';
+import {
+  RedisSubscriber,
+  type SubscriberConnection,
+  type SubscriberEvents,
+} from './redis-subscriber.js';
 
 /** The part of a node-redis client (4, 5 or 6) that the store needs. */
 export interface RedisClient {
@@ -20,6 +24,20 @@ export interface RedisClient {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   /** Where there is none (a pool), nobody is woken: those who wait ask more often. */
   duplicate?(): RedisSubscriberClient;
+}
+
+/** The part of a duplicate that the store needs to be woken. */
+export interface RedisSubscriberClient {
+  connect(): Promise<unknown>;
+  on(event: 'error' | 'ready', listener: () => void): unknown;
+  subscribe(
+    channel: string,
+    listener: (message: string, channel: string) => void,
+  ): Promise<unknown>;
+  unsubscribe(channel: string): Promise<unknown>;
+  /** Ends the connection: `destroy` since node-redis 5, `disconnect` before. */
+  destroy?(): unknown;
+  disconnect?(): Promise<unknown>;
 }
 
 /** `prefix` must not be empty. */
@@ -56,7 +74,7 @@ export class RedisStore implements LockStore {
     this.timeout = timeout;
     this.#prefix = prefix;
     this.#evaluate = (script, keys, args) => client.eval(script, { keys, arguments: args });
-    this.#subscriber = new RedisSubscriber(() => client.duplicate?.(), timeout);
+    this.#subscriber = new RedisSubscriber((events) => subscriberOf(client, events), timeout);
   }
 
   acquire(name: string, token: string, ttl: number): Promise<Attempt> {
@@ -74,4 +92,21 @@ export class RedisStore implements LockStore {
   watch(name: string, wake: () => void): Promise<AsyncDisposable> {
     return this.#subscriber.watch(this.#prefix + name, wake);
   }
+}
+
+function subscriberOf(client: RedisClient, events: SubscriberEvents): SubscriberConnection {
+  const connection = client.duplicate?.();
+  if (!connection?.subscribe) throw new TypeError('This client cannot subscribe');
+  // Without a listener an error would end the process; the client connects again by itself.
+  connection.on('error', () => {});
+  const hear = (_message: string, channel: string) => events.message(channel);
+  return {
+    async connect() {
+      await connection.connect();
+      connection.on('ready', events.reconnected);
+    },
+    subscribe: (channel) => connection.subscribe(channel, hear),
+    unsubscribe: (channel) => connection.unsubscribe(channel),
+    close: () => (connection.destroy ? connection.destroy() : connection.disconnect?.()),
+  };
 }

@@ -2,8 +2,11 @@
  * Holds the stores' structural client types against the real clients: the compiler is the test, and
  * nothing here is ever run. The package checks compile the same lines against the built declarations.
  */
+import { IoredisStore } from 'dlock-js/ioredis';
 import { MemcacheStore } from 'dlock-js/memcache';
 import { RedisStore } from 'dlock-js/redis';
+import * as ioredis6 from 'ioredis';
+import * as ioredis5 from 'ioredis5';
 import { MemcacheClient } from 'memcache-client';
 import * as redis6 from 'redis';
 import * as redis4 from 'redis4';
@@ -58,6 +61,23 @@ export function namedTypesFit(
   for (const sentinel of [sentinel6, sentinel5]) new RedisStore(sentinel);
 }
 
+export function ioredis6Fits(client: ioredis6.Redis, cluster: ioredis6.Cluster) {
+  new IoredisStore(client);
+  new IoredisStore(cluster);
+  new IoredisStore(new ioredis6.Redis('redis://localhost', { keyPrefix: 'tenant:' }));
+  new IoredisStore(new ioredis6.Redis({ protocol: 3, replyMapping: 'resp3' }));
+  new IoredisStore(new ioredis6.Redis({ name: 'main', sentinels: [{ host: 'localhost' }] }));
+  new IoredisStore(new ioredis6.Cluster([{ host: 'localhost' }]));
+}
+
+export function ioredis5Fits(client: ioredis5.Redis, cluster: ioredis5.Cluster) {
+  new IoredisStore(client);
+  new IoredisStore(cluster);
+  new IoredisStore(new ioredis5.Redis('redis://localhost', { keyPrefix: 'tenant:' }));
+  new IoredisStore(new ioredis5.Redis({ name: 'main', sentinels: [{ host: 'localhost' }] }));
+  new IoredisStore(new ioredis5.Cluster([{ host: 'localhost' }]));
+}
+
 export function memcacheClientFits() {
   new MemcacheStore(memcache);
   new MemcacheStore(new MemcacheClient({ server: { servers: [{ server: 'localhost:11211' }] } }));
@@ -101,4 +121,45 @@ export function wrongPairingsDoNotCompile() {
   new MemcacheStore();
   // @ts-expect-error an address
   new MemcacheStore('localhost:11211');
+
+  // ioredis has the same methods as node-redis, but takes other arguments.
+  // @ts-expect-error a client of ioredis
+  new RedisStore(new ioredis6.Redis());
+  // @ts-expect-error a client of ioredis
+  new RedisStore(new ioredis5.Redis());
+  // @ts-expect-error a cluster of ioredis
+  new RedisStore(new ioredis6.Cluster([]));
+  // @ts-expect-error a cluster of ioredis
+  new RedisStore(new ioredis5.Cluster([]));
+  // @ts-expect-error a client of ioredis
+  new MemcacheStore(new ioredis6.Redis());
+  // @ts-expect-error a client of ioredis
+  new MemcacheStore(new ioredis5.Redis());
+
+  // @ts-expect-error a client of node-redis
+  new IoredisStore(redis6.createClient());
+  // @ts-expect-error a client of node-redis
+  new IoredisStore(redis5.createClient());
+  // @ts-expect-error a client of node-redis
+  new IoredisStore(redis4.createClient());
+  // @ts-expect-error a pool of node-redis
+  new IoredisStore(redis6.createClientPool());
+  // @ts-expect-error a cluster of node-redis
+  new IoredisStore(redis6.createCluster(cluster));
+  // @ts-expect-error a sentinel of node-redis
+  new IoredisStore(redis6.createSentinel(sentinel));
+  // @ts-expect-error a client of Memcached
+  new IoredisStore(memcache);
+  // @ts-expect-error a pipeline
+  new IoredisStore(new ioredis6.Redis().pipeline());
+  // @ts-expect-error a pipeline
+  new IoredisStore(new ioredis5.Redis().pipeline());
+  // @ts-expect-error a transaction
+  new IoredisStore(new ioredis6.Redis().multi());
+  // @ts-expect-error a transaction
+  new IoredisStore(new ioredis5.Redis().multi());
+  // @ts-expect-error no client
+  new IoredisStore();
+  // @ts-expect-error an address
+  new IoredisStore('redis://localhost');
 }

@@ -17,6 +17,7 @@ import {
   tryAcquire,
 } from 'dlock-js';
 import { FileStore, type FileStoreOptions } from 'dlock-js/file';
+import { type IoredisClient, IoredisStore, type IoredisStoreOptions } from 'dlock-js/ioredis';
 import { type MemcacheClient, MemcacheStore, type MemcacheStoreOptions } from 'dlock-js/memcache';
 import { MemoryStore, type MemoryStoreOptions } from 'dlock-js/memory';
 import { type RedisClient, RedisStore, type RedisStoreOptions } from 'dlock-js/redis';
@@ -25,13 +26,19 @@ import { type StoreFixture, type StoreUnderTest, testStore } from 'dlock-js/test
 const memory: MemoryStoreOptions = { ttl: 60_000 };
 const file: FileStoreOptions = { timeout: 1_000 };
 const redis: RedisStoreOptions = { prefix: 'app:' };
+const ioredis: IoredisStoreOptions = { timeout: 1_000 };
 const memcache: MemcacheStoreOptions = { ...redis, ttl: 60_000 };
 
-export function everyStore(redisClient: RedisClient, memcacheClient: MemcacheClient): LockStore[] {
+export function everyStore(
+  redisClient: RedisClient,
+  ioredisClient: IoredisClient,
+  memcacheClient: MemcacheClient,
+): LockStore[] {
   return [
     new MemoryStore(memory),
     new FileStore('locks', file),
     new RedisStore(redisClient, redis),
+    new IoredisStore(ioredisClient, ioredis),
     new MemcacheStore(memcacheClient, memcache),
   ];
 }

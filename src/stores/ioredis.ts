@@ -1,0 +1,124 @@
+/**
+ * Locks in Redis, through ioredis.
+ *
+ * @module dlock-js/ioredis
+ */
+import type { Attempt, LockStore } from '../store.js';
+import { checkPrefix, defaults, type KeyedStoreOptions } from './options.js';
+import {
+  acquireLock,
+  type Evaluate,
+  extendLock,
+  prefixPattern,
+  releaseLock,
+} from './redis-scripts.js';
+import {
+  RedisSubscriber,
+  type SubscriberConnection,
+  type SubscriberEvents,
+} from './redis-subscriber.js';
+
+/** The part of a client of ioredis (5 or 6), a `Redis` or a `Cluster`, that the store needs. */
+export interface IoredisClient {
+  readonly status: string;
+  readonly isCluster: boolean;
+  readonly options: { readonly keyPrefix?: string | undefined };
+  eval(script: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
+  duplicate(): IoredisSubscriberClient;
+}
+
+/** The part of a duplicate that the store needs to be woken. */
+export interface IoredisSubscriberClient {
+  connect(): Promise<unknown>;
+  on(event: 'error' | 'message' | 'ready', listener: (channel: string) => void): unknown;
+  once(event: 'ready', listener: () => void): unknown;
+  subscribe(channel: string): Promise<unknown>;
+  unsubscribe(channel: string): Promise<unknown>;
+  disconnect(): void;
+}
+
+/** `prefix` must not be empty. */
+export interface IoredisStoreOptions extends KeyedStoreOptions {}
+
+/**
+ * Excludes among all that use the same Redis database, by whatever client: keys and scripts are
+ * those of `RedisStore`. Needs Redis 5 or later.
+ *
+ * The client stays the caller's, and its `keyPrefix` comes before every key; that of a `Cluster`
+ * must be empty, or a lock and its fence would lie in different slots. While somebody waits for a
+ * lock, the store keeps one duplicate of the client, by which it is woken.
+ *
+ * ioredis sends a command again whose reply was lost with the connection. For a lock that is sound,
+ * but a release that had been carried out then reads as lost. With `maxRetriesPerRequest: 0` it is a
+ * `StoreError` instead.
+ */
+export class IoredisStore implements LockStore {
+  readonly ttl: number;
+  readonly timeout: number;
+  readonly #evaluate: Evaluate;
+  readonly #prefix: string;
+  readonly #subscriber: RedisSubscriber;
+
+  /** @throws TypeError or RangeError for a client or options that cannot be meant. */
+  constructor(
+    client: IoredisClient,
+    {
+      prefix = defaults.prefix,
+      ttl = defaults.ttl,
+      timeout = defaults.timeout,
+    }: IoredisStoreOptions = {},
+  ) {
+    // Clients of node-redis have the same methods, but no status.
+    if (typeof client?.eval !== 'function' || typeof client.status !== 'string') {
+      throw new TypeError(`IoredisStore needs a client of ioredis, not ${String(client)}`);
+    }
+    const { isCluster, options } = client;
+    if (isCluster && options.keyPrefix) {
+      const given = JSON.stringify(options.keyPrefix);
+      throw new RangeError(
+        `The keyPrefix of a Cluster must be empty for IoredisStore, not ${given}`,
+      );
+    }
+    checkPrefix(prefix, prefixPattern, 'not be empty or begin with NUL');
+    this.ttl = ttl;
+    this.timeout = timeout;
+    this.#prefix = prefix;
+    this.#evaluate = (script, keys, args) => client.eval(script, keys.length, ...keys, ...args);
+    this.#subscriber = new RedisSubscriber((events) => subscriberOf(client, events), timeout);
+  }
+
+  acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+    return acquireLock(this.#evaluate, this.#prefix + name, token, ttl);
+  }
+
+  extend(name: string, token: string, ttl: number): Promise<boolean> {
+    return extendLock(this.#evaluate, this.#prefix + name, token, ttl);
+  }
+
+  release(name: string, token: string): Promise<boolean> {
+    return releaseLock(this.#evaluate, this.#prefix + name, token);
+  }
+
+  watch(name: string, wake: () => void): Promise<AsyncDisposable> {
+    return this.#subscriber.watch(this.#prefix + name, wake);
+  }
+}
+
+function subscriberOf(client: IoredisClient, events: SubscriberEvents): SubscriberConnection {
+  const connection = client.duplicate();
+  // Without a listener the client would print errors; it connects again by itself.
+  connection.on('error', () => {});
+  connection.on('message', events.message);
+  return {
+    async connect() {
+      const ready = new Promise<void>((resolve) => connection.once('ready', resolve));
+      // Refused where the duplicate has begun by itself, as it does unless told to be lazy.
+      connection.connect().catch(() => {});
+      await ready;
+      connection.on('ready', events.reconnected);
+    },
+    subscribe: (channel) => connection.subscribe(channel),
+    unsubscribe: (channel) => connection.unsubscribe(channel),
+    close: () => connection.disconnect(),
+  };
+}
