@@ -3,9 +3,9 @@
  * A server is looked for in the environment, in Docker, on PATH, and last in Debian's packages.
  */
 import { prepareContainers } from './servers/containers.js';
-import { install } from './servers/install.js';
+import { provide } from './servers/install.js';
 import { memcached, redis, type ServerKind } from './servers/kinds.js';
-import { startProcess, works } from './servers/processes.js';
+import { startProcess } from './servers/processes.js';
 
 /** A server of the test's own, which the test may torture. All promises resolve once it is so. */
 export interface OwnServer extends AsyncDisposable {
@@ -73,7 +73,7 @@ async function findWay(kind: ServerKind): Promise<Start> {
   }
   if (dockerOnly()) throw new Error(`DLOCK_TEST_SERVERS=docker, but ${failures[0]}`);
   try {
-    if (!(await works([kind.program, '--version']))) await install(kind);
+    await provide(kind);
     return (args) => startProcess(kind, args);
   } catch (error) {
     failures.push((error as Error).message);

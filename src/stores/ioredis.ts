@@ -23,12 +23,14 @@ export interface IoredisClient {
   readonly status: string;
   readonly isCluster: boolean;
   readonly options: { readonly keyPrefix?: string | undefined };
+  /** The command EVAL; resolves to its reply. */
   eval(script: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
+  /** Another connection, by which those who wait are woken. */
   duplicate(): IoredisSubscriberClient;
 }
 
 /** The part of a duplicate that the store needs to be woken. */
-export interface IoredisSubscriberClient {
+interface IoredisSubscriberClient {
   connect(): Promise<unknown>;
   on(event: 'error' | 'message' | 'ready', listener: (channel: string) => void): unknown;
   once(event: 'ready', listener: () => void): unknown;

@@ -27,7 +27,7 @@ export interface RedisClient {
 }
 
 /** The part of a duplicate that the store needs to be woken. */
-export interface RedisSubscriberClient {
+interface RedisSubscriberClient {
   connect(): Promise<unknown>;
   on(event: 'error' | 'ready', listener: () => void): unknown;
   subscribe(

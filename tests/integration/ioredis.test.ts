@@ -10,6 +10,7 @@ import { createClient } from 'redis';
 import { eventually, thief } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
 import { startLossyProxy } from '../lossy-proxy.js';
+import { documentedRights } from '../rights.js';
 import { type OwnServer, sharedRedis, startRedis } from '../servers.js';
 
 const url = await sharedRedis();
@@ -110,6 +111,25 @@ describe('ioredis: what is in the database', () => {
     assert.throws(() => new IoredisStore(cluster), { name: 'RangeError', message: /"tenant:"/ });
     assert.equal(client.status, 'wait');
   });
+});
+
+test('ioredis: a user with no other rights than the listed ones is enough', async () => {
+  await using server = await startRedis();
+  await using admin = connect(server.url);
+  for (const right of await documentedRights()) await admin.call('ACL', ...right);
+  await using client = connect(server.url, { username: 'dlock', password: 'secret' });
+  const store = new IoredisStore(client);
+  const first = await acquire(store, 'import');
+  await first.extend();
+  const other = new IoredisStore(client);
+  assert.equal(await tryAcquire(other, 'import'), null);
+  const waiting = acquire(other, 'import');
+  await eventually('it subscribes', async () => {
+    return (await admin.pubsub('CHANNELS', 'dlock:import')).length === 1;
+  });
+  assert.equal(await first.release(), true);
+  assert.equal(await (await waiting).release(), true);
+  assert.deepEqual(await admin.call('ACL', 'LOG'), []);
 });
 
 describe('ioredis: commands that are sent again by themselves', () => {

@@ -19,11 +19,21 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update || true
 apt-get install -y --no-install-recommends "$2"`;
 
+/** A program, and the package that brings it. */
+export type Program = Pick<ServerKind, 'program' | 'debianPackage'>;
+
+/**
+ * Sees to it that there is the program on PATH.
+ *
+ * @throws an Error that says why that cannot be.
+ */
+export async function provide(needed: Program): Promise<void> {
+  const { exitCode } = await execa('which', [needed.program], { reject: false, stdin: 'ignore' });
+  if (exitCode !== 0) await install(needed);
+}
+
 /** @throws an Error that says why that cannot be. */
-export async function install({
-  program,
-  debianPackage,
-}: Pick<ServerKind, 'program' | 'debianPackage'>): Promise<void> {
+export async function install({ program, debianPackage }: Program): Promise<void> {
   const missing = `there is no ${program} on PATH, and it cannot be installed`;
   if (process.getuid?.() !== 0) throw new Error(`${missing} by anybody but root`);
   if (!(await works(['apt-get', '--version']))) throw new Error(`${missing} without apt-get`);

@@ -1,0 +1,21 @@
+/** Directories of their own, for servers that keep something on disk whatever they are told. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const directories = new Set<string>();
+process.once('exit', () => {
+  for (const directory of directories) remove(directory);
+});
+
+/** Gone with this process at the latest. */
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'dlock-server-'));
+  directories.add(directory);
+  return directory;
+}
+
+export function remove(directory: string): void {
+  directories.delete(directory);
+  rmSync(directory, { recursive: true, force: true });
+}
