@@ -29,6 +29,8 @@ export interface Stage {
   /** The posts of the workers, and of those who may be killed. */
   readonly posts: readonly number[];
   readonly mortals: readonly number[];
+  /** Kinds of faults that are left out. */
+  readonly spared: readonly FaultKind[];
   readonly ttl: number;
 }
 
@@ -89,10 +91,8 @@ export async function inflictFaults(
     }
   };
   const rows = Object.entries(rates) as [FaultKind, number][];
-  const possible = rows.filter(
-    ([kind]) => kind.startsWith('worker') || stage.scene.servers.length > 0,
-  );
-  await Promise.all(possible.map(([kind, mean]) => repeat(kind, mean)));
+  const allowed = rows.filter(([kind]) => !stage.spared.includes(kind));
+  await Promise.all(allowed.map(([kind, mean]) => repeat(kind, mean)));
   return inflicted;
 }
 

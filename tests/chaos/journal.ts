@@ -13,7 +13,7 @@
  * For the same reason the time is always taken before the lease is looked at: a process that is
  * stopped between the two then tells too little, and not too much.
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { openSync, writeSync } from 'node:fs';
 
 /** `at`: by the common clock. `attempt` tells the attempts of one worker apart. */
 export type Entry = { readonly at: number; readonly attempt: number } & (
@@ -48,10 +48,6 @@ export class Journal {
 
   write(entry: Entry): void {
     writeSync(this.#file, `${JSON.stringify(entry)}\n`);
-  }
-
-  close(): void {
-    closeSync(this.#file);
   }
 }
 

@@ -53,7 +53,8 @@ export async function run(
   const orders = { url: scene.url, locks, contenders, rest, ttl, timeout };
   const crew = new Crew(workers, orders, directory);
   const posts = numbers(workers);
-  const stage: Stage = { crew, scene, posts, mortals: posts.slice(workers - mortals), ttl };
+  const mortalPosts = posts.slice(workers - mortals);
+  const stage: Stage = { crew, scene, posts, mortals: mortalPosts, spared: kind.forfeits, ttl };
 
   const over = new AbortController();
   const inflicting = inflictFaults(stage, plan.faults, over.signal);

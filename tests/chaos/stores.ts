@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { createClient } from 'redis';
 import { ask } from '../servers/ports.js';
 import { type OwnServer, startMemcached, startRedis } from '../servers.js';
+import type { FaultKind } from './faults.js';
 import { type CuttableProxy, startProxy } from './proxy.js';
 
 /** Figures by their names. */
@@ -15,6 +16,8 @@ export type Gauges = Record<string, number>;
 export interface StoreKind {
   /** Whether the store promises fences. */
   readonly fenced: boolean;
+  /** Faults after which it promises nothing, and which are left out therefore. */
+  readonly forfeits: readonly FaultKind[];
   setUp(): Promise<Scene>;
 }
 
@@ -33,15 +36,19 @@ export interface Scene extends AsyncDisposable {
 export const storeKinds: Record<string, StoreKind> = {
   redis: {
     fenced: true,
+    forfeits: [],
     setUp: () => behindProxies([startRedis()], redisUrl, redisGauges),
   },
   memcache: {
     fenced: false,
+    // Its clock stands still while it is stopped, and a moment longer: what it stores then dies early.
+    forfeits: ['server frozen'],
     setUp: () =>
       behindProxies([startMemcached()], ([port]) => `memcache://127.0.0.1:${port}`, memcacheGauges),
   },
   file: {
     fenced: true,
+    forfeits: ['server frozen', 'connection cut', 'all cut', 'unreachable'],
     async setUp() {
       const directory = await mkdtemp(join(tmpdir(), 'dlock-chaos-store-'));
       const url = pathToFileURL(directory).href;

@@ -134,5 +134,4 @@ process.on('message', (message: Message) => {
 });
 await Promise.all(Array.from({ length: orders.contenders }, contend));
 await close();
-journal.close();
 process.disconnect();
