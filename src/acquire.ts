@@ -77,8 +77,10 @@ export async function adopt(
   const { name, token, ttl, fence } = readTicket(ticket);
   const terms = readTerms(store, name, { ...options, ttl: Math.min(options?.ttl ?? ttl, ttl) });
   terms.signal?.throwIfAborted();
-  const claim = { ...newClaim(store, name, token, terms), fence };
   const start = now();
+  // A request of the last holder may still be on its way.
+  const doubts = [{ ttl, end: start.monotonic + terms.timeout }];
+  const claim = { ...newClaim(store, name, token, terms), doubts, fence };
   const ours = await askToExtend(claim, terms.ttl, terms.timeout, terms.signal);
   return ours ? inTime(granted(claim, start, terms)) : null;
 }

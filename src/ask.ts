@@ -17,8 +17,19 @@ export interface Claim {
   readonly timeout: number;
   /** Every acquire that was sent for it. All but the last of several failed, their outcome unknown. */
   readonly requests: Promise<Attempt>[];
+  /** Extensions whose outcome is unknown. */
+  doubts: readonly Doubt[];
   /** Known once granted, where the store has fences. */
   fence: number | undefined;
+}
+
+/**
+ * What may still set the remaining life to `ttl`, until `end` by the monotonic clock, which no step
+ * brings nearer; Infinity while the client keeps the request.
+ */
+export interface Doubt {
+  readonly ttl: number;
+  end: number;
 }
 
 export function newClaim(
@@ -27,7 +38,7 @@ export function newClaim(
   token: string,
   { ttl, timeout }: { ttl: number; timeout: number },
 ): Claim {
-  return { store, name, token, ttl, timeout, requests: [], fence: undefined };
+  return { store, name, token, ttl, timeout, requests: [], doubts: [], fence: undefined };
 }
 
 /**
@@ -62,18 +73,40 @@ async function acquire({ store, name, token, ttl }: Claim): Promise<Attempt> {
   return expected(answer, isTime && typeof answer.granted);
 }
 
-export function askToExtend(
+export async function askToExtend(
   claim: Claim,
   ttl: number,
   timeout?: number,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const { store, name, token } = claim;
-  const send = async () => {
-    const answer = await store.extend(name, token, ttl);
-    return expected(answer, typeof answer);
+  const request = extend(claim, ttl);
+  try {
+    return await ask(claim, 'extend', () => request, timeout, signal);
+  } catch (error) {
+    doubt(claim, ttl, request);
+    throw error;
+  }
+}
+
+async function extend({ store, name, token }: Claim, ttl: number): Promise<boolean> {
+  const answer = await store.extend(name, token, ttl);
+  return expected(answer, typeof answer);
+}
+
+/** The client may hold the request back for longer than we wait for it: its end is what counts. */
+function doubt(claim: Claim, ttl: number, request: Promise<boolean>): void {
+  const doubt: Doubt = { ttl, end: Infinity };
+  const onEnd = () => {
+    doubt.end = clock.monotonic() + claim.timeout;
   };
-  return ask(claim, 'extend', send, timeout, signal);
+  request.then(onEnd, onEnd);
+  claim.doubts = [...claim.doubts, doubt];
+}
+
+/** The life that an extension to `ttl` gives for certain, if it leaves now: a shorter one may follow it. */
+export function certainLife(claim: Claim, ttl: number): number {
+  claim.doubts = claim.doubts.filter(({ end }) => clock.monotonic() < end);
+  return Math.min(ttl, ...claim.doubts.map((doubt) => doubt.ttl));
 }
 
 export function askToRelease(claim: Claim, timeout?: number): Promise<boolean> {

@@ -2,7 +2,7 @@
  * The life of one lease: until when it is valid, its renewal, and how its loss is told. It knows
  * nothing of the handle that the caller holds, so that a forgotten handle can be collected.
  */
-import { askToExtend, type Claim } from './ask.js';
+import { askToExtend, type Claim, certainLife } from './ask.js';
 import { Alarm, earliest, later, type Moment, never, now, until } from './clock.js';
 import { LeaseLostError, lockNamed } from './errors.js';
 import { tell, warn } from './events.js';
@@ -31,8 +31,6 @@ export class KeepAlive {
   #renews: boolean;
   /** When the next renewal is due. */
   #renewAt: Moment;
-  /** A life that an extension of unknown outcome may still set, until `end`. */
-  #doubt: { readonly ttl: number; readonly end: Moment } | undefined;
   /** The extension in flight; there is never more than one. */
   #extending: Promise<void> | undefined;
   /** Why the last extension failed, for the error that tells of the loss. */
@@ -115,6 +113,7 @@ export class KeepAlive {
 
   async #extend(ttl: number, timeout?: number): Promise<void> {
     const start = now();
+    const life = certainLife(this.#claim, ttl);
     // Until the answer comes, a shorter life may already be true, and a longer one not yet.
     this.#deadline = earliest(this.#deadline, deadlineOf(start, ttl));
     this.ttl = ttl;
@@ -125,21 +124,13 @@ export class KeepAlive {
       if (!ours && this.#state === 'held') this.lose('the store says that it is not ours');
     } catch (error) {
       this.#trouble = error;
-      this.#doubt = { ttl: this.#certain(ttl), end: later(now(), this.#claim.timeout) };
       throw error;
     }
     this.assertHeld();
     this.#trouble = undefined;
-    const life = this.#certain(ttl);
     this.#deadline = deadlineOf(start, life);
     this.#renewAt = renewalAfter(start, life);
     tell('renewed', this.#claim, () => ({ ttl }), start.monotonic);
-  }
-
-  /** A shorter life that was asked for before, and may still be set, is all that can be relied on. */
-  #certain(ttl: number): number {
-    const doubt = this.#doubt && until(this.#doubt.end) > 0 ? this.#doubt.ttl : ttl;
-    return Math.min(ttl, doubt);
   }
 
   #tick(): void {

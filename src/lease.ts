@@ -1,5 +1,5 @@
 /** A lease: what the caller holds while a lock is his. */
-import { askToExtend, askToRelease, type Claim } from './ask.js';
+import { askToExtend, askToRelease, type Claim, certainLife } from './ask.js';
 import { clock, type Moment } from './clock.js';
 import { lockNamed } from './errors.js';
 import { tell, warn } from './events.js';
@@ -128,7 +128,8 @@ export class HeldLease implements Lease {
     this.#life.holder.end();
     this.#release = Promise.resolve(true);
     const { name, token, fence } = this;
-    return { name, token, ttl: this.#life.ttl, ...(fence !== undefined && { fence }) };
+    const ttl = certainLife(this.#claim, this.#life.ttl);
+    return { name, token, ttl, ...(fence !== undefined && { fence }) };
   }
 
   /** Never throws, never hides: who does not look at `signal` is told by a warning of the process. */

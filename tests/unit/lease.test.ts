@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { tryAcquire } from '../../src/acquire.js';
+import { adopt, tryAcquire } from '../../src/acquire.js';
 import { useClock } from '../../src/clock.js';
 import { LeaseLostError, StoreError } from '../../src/errors.js';
 import type { Lease } from '../../src/lease.js';
@@ -284,6 +284,51 @@ describe('extensions that are carried out late', () => {
     await lease.extend(60_000);
     assert.ok(lease.remaining > 59_000, 'the store has had its time to carry it out');
     await lease.release();
+  });
+
+  test('as long as the client holds a shorter life back, no longer one is relied on', async () => {
+    let fail = (_: Error) => {};
+    const heldBack = new Promise<boolean>((_, reject) => {
+      fail = reject;
+    });
+    store.answers.extend = [heldBack, true];
+    const lease = await take({ renew: false });
+    const doubtful = assert.rejects(lease.extend(20_000), StoreError);
+    await clock.advance(5_001);
+    await doubtful;
+    for (let passed = 0; passed < 60_000; passed += 10_000) {
+      await clock.advance(10_000);
+      await lease.extend(60_000);
+      assert.ok(lease.remaining <= 20_000);
+    }
+    fail(cut);
+    await clock.advance(4_000);
+    clock.step(2_000);
+    await lease.extend(60_000);
+    assert.ok(lease.remaining <= 20_000, 'it may be on its way');
+    await clock.advance(1_001);
+    await lease.extend(60_000);
+    assert.ok(lease.remaining > 59_000);
+    await lease.release();
+  });
+
+  test('a shorter life goes with the lease to the next process', async () => {
+    store.answers.extend = [cut, true];
+    const lease = await take({ renew: false });
+    await assert.rejects(lease.extend(2_000), StoreError);
+    await lease.extend(60_000);
+    const ticket = lease.handOver();
+    assert.equal(ticket.ttl, 2_000);
+    const adopted = await adopt(store, ticket, { renew: false });
+    assert.ok(adopted);
+    await adopted.extend(60_000);
+    assert.ok(adopted.remaining <= 2_000, 'what the last holder sent may still come');
+    for (let passed = 0; passed < 6_000; passed += 1_000) {
+      await clock.advance(1_000);
+      await adopted.extend(60_000);
+    }
+    assert.ok(adopted.remaining > 59_000);
+    await adopted.release();
   });
 });
 
