@@ -150,7 +150,7 @@ export class HeldLease implements Lease {
     const life = Math.max(after, Math.ceil(this.#minHoldEnd - asked));
     if (!wasHeld) {
       // What is left of it in the store is of no use to anybody, unless the lock was to stay taken.
-      if (life <= 0) await askToRelease(claim).catch(() => void undo(claim));
+      if (life <= 0) await this.#free().catch(() => {});
       return false;
     }
     const answer = life > 0 ? this.#letLapse(life) : this.#free();
@@ -167,19 +167,24 @@ export class HeldLease implements Lease {
   /** A renewal that is still in flight must not come after, and give the lock its whole ttl again. */
   async #letLapse(life: number): Promise<boolean> {
     await this.#life.settled();
-    return askToExtend(this.#claim, life);
+    return this.#undoingDoubt(askToExtend(this.#claim, life), life);
   }
 
-  async #free(): Promise<boolean> {
+  #free(): Promise<boolean> {
+    return this.#undoingDoubt(askToRelease(this.#claim));
+  }
+
+  /** Requests whose outcome is unknown must not hold the lock beyond the `life` that is left to it. */
+  async #undoingDoubt(answer: Promise<boolean>, life = 0): Promise<boolean> {
     const claim = this.#claim;
-    let inDoubt = claim.requests.length > 1;
+    let inDoubt = claim.requests.length > 1 || (life > 0 && claim.doubts.length > 0);
     try {
-      return await askToRelease(claim);
+      return await answer;
     } catch (error) {
       inDoubt = true;
       throw error;
     } finally {
-      if (inDoubt) void undo(claim);
+      if (inDoubt) void undo(claim, life);
     }
   }
 }

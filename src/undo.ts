@@ -9,11 +9,14 @@ import { clock, pause } from './clock.js';
  * A release follows the doubtful acquire at once, and again with growing pauses, since it too can
  * fail, or overtake the acquire on another connection. An answer to it is final when it was asked
  * for after every acquire had its own answer, or `timeout` after the last of them failed. It stops
- * in any case once the ttl has passed: then the store has forgotten the token by itself. A client
+ * in any case a ttl after that: then the store has forgotten the token by itself. A client
  * may hold an acquire back for longer (while it is offline, say); then all starts again when it
  * comes to an end.
+ *
+ * @param after in how many milliseconds it begins: the lock is to stay taken until then.
  */
-export async function undo(claim: Claim): Promise<void> {
+export async function undo(claim: Claim, after = 0): Promise<void> {
+  if (after > 0) await pause(after);
   let settledFor = Infinity;
   let wait = 50;
   const settled = Promise.allSettled(claim.requests).then((outcomes) => {
@@ -23,14 +26,15 @@ export async function undo(claim: Claim): Promise<void> {
   });
 
   const giveBack = async () => {
-    const end = clock.monotonic() + claim.ttl;
+    const begun = clock.monotonic();
     for (wait = 50; ; wait *= 2) {
       const asked = clock.monotonic();
       const answered = await askToRelease(claim, wait).then(
         () => true,
         () => false,
       );
-      if ((answered && asked >= settledFor) || clock.monotonic() >= end) return;
+      const lastGrant = settledFor < Infinity ? settledFor : begun;
+      if ((answered && asked >= settledFor) || clock.monotonic() >= lastGrant + claim.ttl) return;
       const rest = pause(wait * (0.75 + Math.random() / 2));
       await (settledFor < Infinity ? rest : Promise.race([rest, settled]));
     }

@@ -166,11 +166,21 @@ describe('undoing an attempt that failed', () => {
     assert.equal(clock.timers.size, 0);
   });
 
-  test('it stops when the ttl has passed, whatever the store says', async () => {
+  test('it goes on for as long as the acquire may still come, if the ttl is shorter', async () => {
+    store.answers.acquire = [cut];
+    store.answers.release = [false];
+    await failure(tryAcquire(store, 'import', { ttl: 500 }), 0);
+    await clock.advance(4_990);
+    const releases = store.count('release');
+    await clock.advance(30_000);
+    assert.equal(store.count('release'), releases + 1, 'the last one, after the timeout of 5 s');
+  });
+
+  test('it stops a ttl after the acquire may last have come, whatever the store says', async () => {
     store.answers.acquire = [cut];
     store.answers.release = [cut];
     await failure(tryAcquire(store, 'import', { ttl: 2_000 }), 0);
-    await clock.advance(10_000);
+    await clock.advance(20_000);
     const releases = store.count('release');
     await clock.advance(100_000);
     assert.equal(store.count('release'), releases);

@@ -397,6 +397,32 @@ describe('release', () => {
     );
   });
 
+  test('after: what may still come of a doubtful request is taken back then', async () => {
+    for (const doubtful of ['acquire', 'extend'] as const) {
+      store = new ScriptedStore();
+      if (doubtful === 'acquire') store.answers.acquire = [cut, { granted: true }];
+      else store.answers.extend = [cut, true];
+      const lease = await take();
+      await clock.advance(10_000);
+      assert.equal(await lease.release({ after: 3_000 }), true);
+      await clock.advance(2_990);
+      assert.equal(store.count('release'), 0, doubtful);
+      await clock.advance(20);
+      assert.equal(store.count('release'), 1, doubtful);
+      await clock.advance(60_000);
+    }
+  });
+
+  test('past the deadline, what may still come of a doubtful acquire is taken back', async () => {
+    store.answers.acquire = [cut, { granted: true }];
+    store.answers.release = [false];
+    const lease = await take({ ttl: 1_000, renew: false });
+    await clock.advance(1_000);
+    assert.equal(await lease.release(), false);
+    await clock.advance(30_000);
+    assert.ok(store.count('release') > 1);
+  });
+
   test('minHold: what is left of it, by the clock that cannot be set', async () => {
     const lease = await take({ minHold: 20_000 });
     await clock.advance(4_000);
