@@ -1,0 +1,216 @@
+/** The code of a process that uses the library, as a script has it. */
+import type { Lease, LeaseTicket } from '../../src/index.js';
+import { type Call, isPast, type Judge, must, type Tenure } from './invariants.js';
+import type { SimulatedProcess } from './process.js';
+import type { Action, Take } from './script.js';
+import type { SimulatedServer } from './server.js';
+import type { Wire } from './wire.js';
+import type { World } from './world.js';
+
+export const lock = 'lock';
+const period = 'period';
+const bodyFailed = new Error('the body failed');
+
+type RunBody = Action & { do: 'locked' | 'once' };
+
+/** How long a lock is left to lapse, and an adopted lease held, in milliseconds. */
+const lapse = 40;
+const adopted = 300;
+
+export class Caller {
+  readonly #process: SimulatedProcess;
+  readonly #wire: Wire;
+  readonly #world: World;
+  readonly #server: SimulatedServer;
+  readonly #judge: Judge;
+  readonly #fail: (error: unknown) => void;
+  readonly #tenures: Tenure[] = [];
+
+  /** @param fail is told of what nobody waits for. */
+  constructor(
+    process: SimulatedProcess,
+    wire: Wire,
+    world: World,
+    server: SimulatedServer,
+    judge: Judge,
+    fail: (error: unknown) => void,
+  ) {
+    this.#process = process;
+    this.#wire = wire;
+    this.#world = world;
+    this.#server = server;
+    this.#judge = judge;
+    this.#fail = fail;
+  }
+
+  /** Nothing of it may fail but by what the library promises to throw. */
+  async call(action: Action, other: (index: number) => Caller): Promise<void> {
+    if (action.do === 'take') return this.#take(action);
+    if (action.do === 'locked' || action.do === 'once') return this.#runBody(action);
+    const tenure = this.#tenures.findLast(({ fate }) => fate === 'open');
+    if (!tenure) return;
+    switch (action.do) {
+      case 'extend':
+        return this.#extend(tenure, action.ttl);
+      case 'hand over':
+        return this.#handOver(tenure, action, other(action.to));
+      case 'look':
+        return this.#look(tenure);
+      case 'forget':
+        return this.#forget(tenure);
+    }
+  }
+
+  async #take(action: Take): Promise<void> {
+    const { ttl, renew, wait, abortAfter } = action;
+    const { core } = this.#process;
+    const controller = new AbortController();
+    const { signal } = controller;
+    const reason = new Error('enough');
+    this.#judge.listensTo(this.#process, signal);
+    if (abortAfter !== undefined) this.#process.later(abortAfter, () => controller.abort(reason));
+    const options = { ttl, renew, minHold: Math.min(action.minHold, ttl), signal };
+    const call =
+      wait === 0
+        ? this.#judge.call(this.#process, 'tryAcquire', this.#wire.timeout)
+        : this.#judge.call(this.#process, 'acquire', wait, lock);
+    await this.#expecting(call, ['ERR_DLOCK_STORE', 'ERR_DLOCK_TIMEOUT', reason], async () => {
+      const lease =
+        wait === 0
+          ? await core.tryAcquire(this.#wire, lock, options)
+          : await core.acquire(this.#wire, lock, { ...options, wait });
+      if (!lease) return this.#world.tell('refused', this.#process.name);
+      this.#judge.served(call);
+      const tenure = this.#hold(lease, action.observed);
+      tenure.lapse = options.minHold;
+      this.#later(action.hold, () => this.#end(tenure, action.end));
+    });
+  }
+
+  #hold(lease: Lease, observed: boolean): Tenure {
+    this.#world.tell('granted', this.#process.name, () => lease.token.slice(0, 4));
+    const tenure = this.#judge.granted(this.#process, lease, observed);
+    this.#tenures.push(tenure);
+    return tenure;
+  }
+
+  #later(ms: number, run: () => Promise<void>): void {
+    this.#process.later(ms, () => run().catch(this.#fail));
+  }
+
+  async #end(tenure: Tenure, end: Take['end']): Promise<void> {
+    if (tenure.fate === 'forgotten') return;
+    const { lease } = tenure;
+    this.#world.tell(end, this.#process.name, () => lease.token.slice(0, 4));
+    const call = this.#judge.call(this.#process, end);
+    if (end === 'dispose') {
+      if (tenure.fate === 'open') tenure.fate = 'released';
+      return this.#expecting(call, [], async () => lease[Symbol.asyncDispose]());
+    }
+    return this.#expecting(call, ['ERR_DLOCK_STORE'], () =>
+      this.#release(tenure, end === 'lapse' ? lapse : 0),
+    );
+  }
+
+  async #release(tenure: Tenure, after: number): Promise<void> {
+    const { lease } = tenure;
+    const wasHeld = this.#holds(tenure);
+    const before = this.#server.log.length;
+    tenure.lapse = Math.max(tenure.lapse, after);
+    if (tenure.fate === 'open') tenure.fate = 'released';
+    const ours = await lease.release({ after });
+    if (!ours && tenure.lapse > 0) this.#judge.excuse(tenure, 'lost, and left to lapse');
+    this.#judge.released(tenure, ours, wasHeld, before);
+    must((await lease.release()) === ours, 'release never lies', 'the second time');
+  }
+
+  #holds({ lease }: Tenure): boolean {
+    const deadline = this.#process.deadlineOf(lease);
+    return deadline !== undefined && !isPast(deadline, this.#process);
+  }
+
+  async #extend({ lease }: Tenure, ttl: number | undefined): Promise<void> {
+    const call = this.#judge.call(this.#process, 'extend');
+    const errors = ['ERR_DLOCK_STORE', 'ERR_DLOCK_LEASE_LOST'];
+    await this.#expecting(call, errors, () => lease.extend(ttl));
+  }
+
+  #handOver(tenure: Tenure, { delay, ttl }: Action & { do: 'hand over' }, other: Caller): void {
+    if (!this.#holds(tenure)) return;
+    tenure.fate = 'handed over';
+    this.#judge.handedOver(tenure);
+    // Who adopts cannot know what the client of the last holder still keeps.
+    this.#wire.hurry();
+    const ticket = JSON.parse(JSON.stringify(tenure.lease.handOver()));
+    other.#later(delay, () => other.#adopt(ticket, ttl));
+  }
+
+  async #adopt(ticket: LeaseTicket, ttl = ticket.ttl): Promise<void> {
+    const call = this.#judge.call(this.#process, 'adopt', this.#wire.timeout);
+    await this.#expecting(call, ['ERR_DLOCK_STORE'], async () => {
+      const lease = await this.#process.core.adopt(this.#wire, ticket, { ttl });
+      if (!lease) return;
+      this.#world.tell('adopted', this.#process.name);
+      const tenure = this.#hold(lease, true);
+      this.#later(adopted, () => this.#end(tenure, 'release'));
+    });
+  }
+
+  #look(tenure: Tenure): void {
+    const held = this.#holds(tenure);
+    const { lease } = tenure;
+    const same = lease.held === held && lease.remaining > 0 === held;
+    must(same, 'held is by the clock', lease.token.slice(0, 4));
+  }
+
+  #forget(tenure: Tenure): void {
+    if (!this.#process.copy.forget(tenure.lease)) return;
+    tenure.fate = 'forgotten';
+    this.#judge.excuse(tenure, 'forgotten');
+  }
+
+  async #runBody(action: RunBody): Promise<void> {
+    const { wait, ttl, body, do: what } = action;
+    const { core } = this.#process;
+    const line = wait > 0 && what === 'locked' ? lock : undefined;
+    const call = this.#judge.call(this.#process, what, Infinity, line);
+    let wasHeld: boolean | undefined;
+    const run = async (lease: Lease) => {
+      this.#judge.served(call);
+      if (what === 'once') this.#judge.begins();
+      const tenure = this.#hold(lease, false);
+      await new Promise<void>((resolve) => this.#process.later(body.ms, resolve));
+      wasHeld = this.#holds(tenure) || tenure.fate === 'handed over';
+      if (tenure.fate === 'open') tenure.fate = 'released';
+      if (body.fails) throw bodyFailed;
+    };
+    const bodyThrew = () => wasHeld !== undefined && body.fails;
+    const errors = ['ERR_DLOCK_STORE', 'ERR_DLOCK_LEASE_LOST', bodyFailed];
+    await this.#expecting(call, errors, async () => {
+      try {
+        const outcome =
+          what === 'locked'
+            ? await core.locked(this.#wire, lock, run, { wait, ttl })
+            : await core.once(this.#wire, lock, period, run, { wait, ttl });
+        if (outcome.ran) this.#judge.ran(what, wasHeld === true && !body.fails);
+      } catch (error) {
+        const same = !bodyThrew() || error === bodyFailed;
+        must(same, 'a body that threw rejects with what it threw', `${error}`);
+        throw error;
+      }
+    });
+  }
+
+  /** Of errors, only those that the library promises to throw: by their code, or themselves. */
+  async #expecting(call: Call, errors: unknown[], run: () => Promise<void>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (!errors.includes(code) && !errors.includes(error)) throw error;
+      this.#world.tell(code ?? 'rejected', this.#process.name, () => (error as Error).message);
+    } finally {
+      this.#judge.returned(call);
+    }
+  }
+}

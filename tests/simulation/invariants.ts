@@ -1,0 +1,330 @@
+/** What must hold at every step of a run, and at its end, whatever befell it. */
+import { getEventListeners } from 'node:events';
+import type { Moment } from '../../src/clock.js';
+import type { Lease } from '../../src/lease.js';
+import type { Attempt } from '../../src/store.js';
+import type { SimulatedProcess } from './process.js';
+import { type Request, type SimulatedServer, stranger } from './server.js';
+import type { Wire } from './wire.js';
+import type { World } from './world.js';
+
+/** A promise of the library that a run has broken. */
+export class Violation extends Error {
+  readonly promise: string;
+
+  constructor(promise: string, details: string) {
+    super(`${promise}: ${details}`);
+    this.promise = promise;
+  }
+}
+
+export function must(holds: boolean, promise: string, details: string): asserts holds {
+  if (!holds) throw new Violation(promise, details);
+}
+
+/** A call that has not come back yet. */
+export interface Call {
+  /** Calls are counted in their order. */
+  readonly number: number;
+  readonly process: SimulatedProcess;
+  readonly what: string;
+  readonly startMonotonic: number;
+  /** After how many milliseconds of its process' running time it must have come back. */
+  readonly limit: number;
+  /** The lock for which it stands in the line of its process. */
+  readonly line: string | undefined;
+  /** It has got the lease for which it stood there. */
+  served: boolean;
+}
+
+/** A lease in the hands of a process. */
+export interface Tenure {
+  readonly process: SimulatedProcess;
+  readonly lease: Lease;
+  /** Aborted when the lease tells of its loss; undefined where nobody looks. */
+  readonly signal: AbortSignal | undefined;
+  /** How it is to end, once somebody ends it. */
+  fate: 'open' | 'released' | 'handed over' | 'forgotten';
+  /** The longest time for which the lock may stay taken after a release. */
+  lapse: number;
+  /** The core has ended it. */
+  ended: boolean;
+  /** The store has told the core that it is not ours. */
+  refused: boolean;
+}
+
+/** How late a timer may be, in milliseconds, and how late those who look once a second. */
+const tick = 3;
+const glance = 1_000 + 20;
+/** How long a process may take, after a stall, to catch up with what was due. */
+const settling = 20;
+
+export class Judge {
+  readonly calls = new Set<Call>();
+  readonly tenures = new Set<Tenure>();
+  readonly #world: World;
+  readonly #server: SimulatedServer;
+  readonly #timeout: number;
+  /** Which processes have used a token. */
+  readonly #users = new Map<string, Set<SimulatedProcess>>();
+  /** Tokens whose key may stay until it lapses, by the store's clock. */
+  readonly #excused = new Map<string, string>();
+  readonly #handedOver = new Set<string>();
+  readonly #signals = new Map<AbortSignal, SimulatedProcess>();
+  #called = 0;
+  #done = false;
+  #served: Call[] = [];
+
+  constructor(world: World, server: SimulatedServer, timeout: number) {
+    this.#timeout = timeout;
+    this.#world = world;
+    this.#server = server;
+  }
+
+  call(process: SimulatedProcess, what: string, limit = Infinity, line?: string): Call {
+    const startMonotonic = process.monotonic();
+    const number = ++this.#called;
+    const call = { number, process, what, startMonotonic, limit, line, served: false };
+    this.calls.add(call);
+    return call;
+  }
+
+  returned(call: Call): void {
+    this.calls.delete(call);
+  }
+
+  served(call: Call): void {
+    call.served = true;
+    this.#served.push(call);
+  }
+
+  listensTo(process: SimulatedProcess, signal: AbortSignal): void {
+    this.#signals.set(signal, process);
+  }
+
+  sent(process: SimulatedProcess, { token }: Request): void {
+    const users = this.#users.get(token) ?? new Set();
+    this.#users.set(token, users.add(process));
+  }
+
+  /** An answer has reached a process, `ms` of its time after the request left. */
+  answered(
+    process: SimulatedProcess,
+    request: Request,
+    answer: Attempt | boolean,
+    ms: number,
+  ): void {
+    const { operation, token, ttl } = request;
+    // What comes later, nobody waits for.
+    const inTime = ms < Math.min(this.#timeout, ttl / 3) - tick;
+    if (operation !== 'extend' || answer !== false || !inTime) return;
+    for (const tenure of this.tenures) {
+      if (tenure.process === process && tenure.lease.token === token) tenure.refused = true;
+    }
+  }
+
+  granted(process: SimulatedProcess, lease: Lease, observed: boolean): Tenure {
+    const signal = observed ? lease.signal : undefined;
+    const tenure: Tenure = {
+      process,
+      lease,
+      signal,
+      fate: 'open',
+      lapse: 0,
+      ended: false,
+      refused: false,
+    };
+    this.tenures.add(tenure);
+    this.#excused.delete(lease.token);
+    this.#checkFence(lease);
+    return tenure;
+  }
+
+  excuse({ lease }: Tenure, reason: string): void {
+    this.#excused.set(lease.token, reason);
+  }
+
+  handedOver(tenure: Tenure): void {
+    this.excuse(tenure, 'handed over');
+    this.#handedOver.add(tenure.lease.token);
+  }
+
+  killed(process: SimulatedProcess): void {
+    for (const call of this.calls) if (call.process === process) this.calls.delete(call);
+    for (const tenure of this.tenures) if (tenure.process === process) this.tenures.delete(tenure);
+  }
+
+  /** What `release` has answered; `before` is the length of the store's log when it was called. */
+  released(
+    { lease, process, signal, fate }: Tenure,
+    ours: boolean,
+    wasHeld: boolean,
+    before: number,
+  ): void {
+    const { token } = lease;
+    const who = `${token.slice(0, 4)} of ${process.name}`;
+    const done = this.#server.log
+      .slice(before)
+      .filter((entry) => entry.token === token && entry.answer === true);
+    if (ours && fate !== 'handed over')
+      must(done.length > 0, 'release never lies', `${who} was not ours`);
+    const freed = done.some(({ operation }) => operation === 'release');
+    // A client that sends a release again can make a sound one look as if it came too late.
+    const certain = !this.#world.occurred.has('sent again') && !this.#server.robbed.has(token);
+    if (!ours && wasHeld && certain) must(!freed, 'release never lies', `${who} was ours`);
+    if (!ours)
+      must(signal?.aborted !== false, 'loss is told by the deadline', `${who}, at its release`);
+  }
+
+  /** The body of `once` begins. */
+  begins(): void {
+    const again = this.#done && this.#server.robbed.size === 0;
+    must(!again, 'a period runs once', 'it runs again');
+  }
+
+  /** `locked` or `once` says that the body ran. */
+  ran(what: string, wasHeld: boolean): void {
+    must(wasHeld, 'a body that lost its lease is not told as done', what);
+    if (what === 'once') this.#done = true;
+  }
+
+  /** Called after each step. */
+  check(): void {
+    this.#checkHolders();
+    this.#checkCalls();
+  }
+
+  /** Called when nothing moves any more. */
+  finish(processes: readonly SimulatedProcess[], wires: readonly Wire[]): void {
+    for (const { what, process } of this.calls) {
+      must(false, 'every call settles', `${what} of ${process.name} did not`);
+    }
+    for (const [name, { token, end }] of this.#server.keys) {
+      if (end > this.#world.now) this.#checkLeftOver(name, token, end);
+    }
+    for (const { timers, copy } of processes) {
+      must(timers.size === 0, 'nothing is left', 'a timer');
+      for (const memory of copy.memories) {
+        for (const kept of memory.values()) {
+          const { size = 0 } = kept as { size?: number };
+          must(size === 0, 'nothing is left', 'an entry in a registry');
+        }
+      }
+    }
+    must(
+      wires.every(({ idle }) => idle),
+      'nothing is left',
+      'a message',
+    );
+    must(this.#server.watchers.size === 0, 'nothing is left', 'a watch');
+    for (const [signal, { alive }] of this.#signals) {
+      const listeners = alive ? getEventListeners(signal, 'abort').length : 0;
+      must(listeners === 0, 'nothing is left', 'a listener');
+    }
+  }
+
+  #checkHolders(): void {
+    const held = new Map<string, Tenure>();
+    for (const tenure of this.tenures) {
+      const { process, lease } = tenure;
+      const who = `${lease.token.slice(0, 4)} of ${process.name}`;
+      const deadline = process.deadlineOf(lease);
+      if (!deadline) {
+        this.#checkEnd(tenure);
+        continue;
+      }
+      must(!tenure.ended, 'lost is final', who);
+      if (isPast(deadline, process)) {
+        if (process.awake) this.#checkOverdue(tenure, deadline);
+        else this.#world.tell('deadline passed in a stall', process.name);
+        continue;
+      }
+      must(!tenure.refused, '"not yours" is a loss at once', who);
+      if (this.#server.robbed.has(lease.token)) continue;
+      must(!held.has(lease.name), 'at most one lease is held', who);
+      held.set(lease.name, tenure);
+      const owner = this.#server.holder(lease.name)?.token;
+      must(owner === lease.token, 'a held lease is ours in the store', `${who}, it has ${owner}`);
+    }
+  }
+
+  /** Past its deadline, and not told yet. */
+  #checkOverdue({ process, lease }: Tenure, deadline: Moment): void {
+    const overdue = process.monotonic() - deadline.monotonic;
+    const overdueByWall = process.wall() - deadline.wall;
+    const glanced = this.#world.now - process.disturbedAt > glance;
+    const late = overdue > tick || (overdueByWall > tick && glanced);
+    const details = `${lease.token.slice(0, 4)} of ${process.name}, ${overdue} ms after it`;
+    must(!late || process.awakeFor <= settling, 'loss is told by the deadline', details);
+  }
+
+  #checkEnd(tenure: Tenure): void {
+    if (tenure.ended) return;
+    tenure.ended = true;
+    const { process, lease, signal, fate } = tenure;
+    if (fate !== 'open' && fate !== 'forgotten') return;
+    this.#world.tell('lease lost', process.name, () => lease.token.slice(0, 4));
+    must(signal?.aborted !== false, 'loss is told by the deadline', 'lost without a word');
+  }
+
+  #checkCalls(): void {
+    for (const { process, what, startMonotonic, limit } of this.calls) {
+      if (!process.awake || process.awakeFor < settling) continue;
+      const inTime = process.monotonic() - startMonotonic <= limit + tick;
+      must(inTime, 'every call settles', `${what} of ${process.name} within ${limit} ms`);
+    }
+    for (const served of this.#served) {
+      for (const { number, process, line, served: isServed } of this.calls) {
+        if (!line || line !== served.line || process !== served.process || isServed) continue;
+        must(number > served.number, 'first come, first served', `in ${process.name}`);
+      }
+    }
+    this.#served = [];
+  }
+
+  #checkFence({ token, fence }: Lease): void {
+    const minted = this.#server.log.some(
+      ({ answer, ...request }) =>
+        request.token === token &&
+        typeof answer === 'object' &&
+        answer.granted &&
+        answer.fence === fence,
+    );
+    must(minted, 'fences are those of the grant', `${token.slice(0, 4)} has ${fence}`);
+  }
+
+  #checkLeftOver(name: string, token: string, end: number): void {
+    if (token === stranger || token === 'done') return;
+    const users = [...(this.#users.get(token) ?? [])];
+    const last = this.#server.lastSuccess(token);
+    const excused =
+      users.some(({ alive }) => !alive) ||
+      // Only the store's rounding keeps it.
+      (last !== undefined && last.at + last.ttl <= this.#world.now) ||
+      this.#excused.has(token) ||
+      this.#lapses(token, end) ||
+      this.#cameAfterHandOver(token);
+    const left = Math.round(end - this.#world.now);
+    must(excused, 'no orphan', `${name} is held by ${token.slice(0, 4)} for another ${left} ms`);
+  }
+
+  /** Whether the key stays no longer than its last holder wanted it to. */
+  #lapses(token: string, end: number): boolean {
+    const tenures = [...this.tenures].filter(({ lease }) => lease.token === token);
+    const lapse = Math.max(...tenures.map(({ lapse }) => lapse));
+    const last = this.#server.lastSuccess(token);
+    return lapse > 0 && end - (last?.at ?? 0) < lapse + this.#server.traits.step;
+  }
+
+  /**
+   * Whether an acquire that had failed came when its lease was handed over and given back. Neither
+   * process can know that the other's work is done; it costs the others one ttl.
+   */
+  #cameAfterHandOver(token: string): boolean {
+    return this.#handedOver.has(token) && this.#server.lastSuccess(token)?.operation === 'acquire';
+  }
+}
+
+export function isPast(deadline: Moment, process: SimulatedProcess): boolean {
+  return process.monotonic() >= deadline.monotonic || process.wall() >= deadline.wall;
+}

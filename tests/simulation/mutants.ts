@@ -1,0 +1,253 @@
+/**
+ * Breaks the core in one named way after another and lets the simulation find out: a simulation that
+ * does not notice is too weak to prove anything. Ends with 1 if a mutant survives.
+ */
+import { compileCore, type Mutation } from './core.js';
+import { Violation } from './invariants.js';
+import { simulate } from './simulate.js';
+
+interface Mutant extends Mutation {
+  readonly name: string;
+}
+
+/** How many runs a mutant has to survive. */
+const runs = Number(process.env.DLOCK_SIMULATION_RUNS ?? 50_000);
+
+const mutants: readonly Mutant[] = [
+  {
+    name: 'no margin for clocks that differ',
+    file: 'keepalive.ts',
+    text: 'ttl - ttl * 0.01 - 2',
+    replacement: 'ttl',
+  },
+  {
+    name: 'the deadline counts from the answer',
+    file: 'acquire.ts',
+    text: 'return granted(claim, start, terms);\n}\n\nfunction',
+    replacement: 'return granted(claim, now(), terms);\n}\n\nfunction',
+  },
+  {
+    name: 'the renewed deadline counts from the answer',
+    file: 'keepalive.ts',
+    text: 'this.#deadline = deadlineOf(start, life);',
+    replacement: 'this.#deadline = deadlineOf(now(), life);',
+  },
+  {
+    name: 'the wall clock is ignored',
+    file: 'clock.ts',
+    text: 'return Math.min(moment.monotonic - clock.monotonic(), moment.wall - clock.wall());',
+    replacement: 'return moment.monotonic - clock.monotonic();',
+  },
+  {
+    name: 'the monotonic clock is ignored',
+    file: 'clock.ts',
+    text: 'return Math.min(moment.monotonic - clock.monotonic(), moment.wall - clock.wall());',
+    replacement: 'return moment.wall - clock.wall();',
+  },
+  {
+    name: 'a grant after its deadline is a lease',
+    file: 'acquire.ts',
+    text: 'if (lease.held) return lease;',
+    replacement: 'if (lease) return lease;',
+  },
+  {
+    name: 'a late grant is not given back',
+    file: 'acquire.ts',
+    text: '  lease.discard();\n',
+    replacement: '',
+  },
+  {
+    name: 'who has left the line is given the lease',
+    file: 'line.ts',
+    text: 'if (!waiter.serve(outcome)) outcome.discard();',
+    replacement: 'waiter.serve(outcome);',
+  },
+  {
+    name: 'a loss is not final',
+    file: 'keepalive.ts',
+    text: "this.#end('lost');",
+    replacement: '',
+  },
+  {
+    name: 'a loss is not told',
+    file: 'keepalive.ts',
+    text: 'this.#controller?.abort(error);',
+    replacement: '',
+  },
+  {
+    name: 'the deadline has no timer',
+    file: 'keepalive.ts',
+    text: 'Math.min(until(this.#deadline), this.#untilRenewal())',
+    replacement: 'this.#untilRenewal()',
+  },
+  {
+    name: '"not yours" is no loss',
+    file: 'keepalive.ts',
+    text: "if (!ours && this.#state === 'held') this.lose('the store says that it is not ours');",
+    replacement: 'void ours;',
+  },
+  {
+    name: 'a renewal that failed counts as done',
+    file: 'keepalive.ts',
+    text: '      this.#trouble = error;\n      throw error;',
+    replacement: '      this.#trouble = error;',
+  },
+  {
+    name: 'an extension under way keeps the longer life',
+    file: 'keepalive.ts',
+    text: 'this.#deadline = earliest(this.#deadline, deadlineOf(start, ttl));',
+    replacement: 'void earliest;',
+  },
+  {
+    name: 'an extension in doubt is forgotten',
+    file: 'ask.ts',
+    text: '    doubt(claim, ttl, request);\n',
+    replacement: '    void doubt;\n',
+  },
+  {
+    name: 'an extension is in doubt only while somebody waits for it',
+    file: 'ask.ts',
+    text: 'const doubt: Doubt = { ttl, end: Infinity };',
+    replacement: 'const doubt: Doubt = { ttl, end: clock.monotonic() + claim.timeout };',
+  },
+  {
+    name: 'renewal is not stopped by a release',
+    file: 'keepalive.ts',
+    text: "this.#end('stopped');",
+    replacement: '',
+  },
+  {
+    name: 'a lock is left to lapse before a renewal in flight',
+    file: 'lease.ts',
+    text: 'await this.#life.settled();',
+    replacement: '',
+  },
+  {
+    name: 'release says yes when it was lost',
+    file: 'lease.ts',
+    text: '      return false;\n    }\n    const answer',
+    replacement: '      return true;\n    }\n    const answer',
+  },
+  {
+    name: 'a release asks twice',
+    file: 'lease.ts',
+    text: 'this.#release ??= this.#giveBack(after);',
+    replacement: 'this.#release = this.#giveBack(after);',
+  },
+  {
+    name: 'the fence is not kept',
+    file: 'acquire.ts',
+    text: 'claim.fence = answer.fence;',
+    replacement: '',
+  },
+  {
+    name: 'a failed acquire is not undone',
+    file: 'acquire.ts',
+    text: '.catch((error) => {\n    void undo(claim);\n',
+    replacement: '.catch((error) => {\n',
+  },
+  {
+    name: 'a release in doubt is not undone',
+    file: 'lease.ts',
+    text: 'if (inDoubt) void undo(claim, life);',
+    replacement: 'void inDoubt;',
+  },
+  {
+    name: 'undo believes the first "not yours"',
+    file: 'undo.ts',
+    text: '(answered && asked >= settledFor)',
+    replacement: 'answered',
+  },
+  {
+    name: 'undo does not wait for what the client holds back',
+    file: 'undo.ts',
+    text: '  await settled;\n  await giveBack();\n',
+    replacement: '',
+  },
+  {
+    name: 'undo stops a ttl after it began',
+    file: 'undo.ts',
+    text: 'const lastGrant = settledFor < Infinity ? settledFor : begun;',
+    replacement: 'const lastGrant = begun;',
+  },
+  {
+    name: 'every attempt has the same token',
+    file: 'token.ts',
+    text: "return pool.toString('hex', used - tokenBytes, used);",
+    replacement: "return 'a'.repeat(32);",
+  },
+  {
+    name: 'a request has no time limit',
+    file: 'ask.ts',
+    text: 'const timer = clock.setTimer(',
+    replacement: 'const timer = ((_: () => void, ms: number) => ms)(',
+  },
+  {
+    name: 'the line serves two heads',
+    file: 'line.ts',
+    text: 'if (!this.#serving) void this.#serve();',
+    replacement: 'void this.#serve();',
+  },
+  {
+    name: 'the line serves the last one first',
+    file: 'line.ts',
+    text: 'for (const waiter of this.#waiters) {\n      while',
+    replacement: 'for (const waiter of [...this.#waiters].reverse()) {\n      while',
+  },
+  {
+    name: 'the line forgets its head when it is woken',
+    file: 'line.ts',
+    text: '        this.#wakeHead = undefined;\n        resolve();',
+    replacement: '        this.#wakeHead = undefined;',
+  },
+  {
+    name: 'a holder in this process ends without a word to its line',
+    file: 'holders.ts',
+    text: 'this.onEnd?.(release, after);',
+    replacement: '',
+  },
+  {
+    name: 'the line keeps its watch',
+    file: 'line.ts',
+    text: 'this.#watch?.then((watch) => watch?.[Symbol.asyncDispose]()).catch(() => {});',
+    replacement: '',
+  },
+  {
+    name: 'an abort leaves its listener',
+    file: 'ask.ts',
+    text: 'stopListening?.();',
+    replacement: 'void stopListening;',
+  },
+  {
+    name: 'patience has no end',
+    file: 'line.ts',
+    text: 'else waiter.serve(null);',
+    replacement: '',
+  },
+  {
+    name: 'a body is done although its lease was lost',
+    file: 'locked.ts',
+    text: 'if (!ours) throw lease.signal.reason;',
+    replacement: 'void ours;',
+  },
+  {
+    name: 'a done period is not recorded',
+    file: 'once.ts',
+    text: '  await record(lease, done);\n',
+    replacement: '  void record;\n',
+  },
+];
+
+const width = Math.max(...mutants.map(({ name }) => name.length));
+let survivors = 0;
+for (const { name, ...mutation } of mutants) {
+  const { runs: needed, error } = await simulate(await compileCore([mutation]), {
+    runs,
+    hasty: true,
+  });
+  const caught = error instanceof Violation ? error.promise : error && `${error}`.split('\n')[0];
+  if (!error) survivors += 1;
+  console.log(`${name.padEnd(width)}  ${`${needed}`.padStart(6)}  ${caught ?? 'SURVIVED'}`);
+}
+console.log(`${mutants.length - survivors} of ${mutants.length} mutants caught`);
+if (survivors > 0) process.exitCode = 1;

@@ -1,0 +1,161 @@
+/** One run: plays a script in a world of its own, and watches over every step. */
+import { Caller, lock } from './caller.js';
+import type { compileCore } from './core.js';
+import { Judge, must, Violation } from './invariants.js';
+import { SimulatedProcess } from './process.js';
+import type { Action, ProcessTraits, Script, Step } from './script.js';
+import { SimulatedServer } from './server.js';
+import { type Fate, Wire } from './wire.js';
+import { randomFrom, World } from './world.js';
+
+export type MakeCore = Awaited<ReturnType<typeof compileCore>>;
+
+/** After so many steps a run that has not come to rest never will. */
+const endless = 20_000;
+
+/** Throws the violation that it finds, or answers what kinds of things occurred. */
+export async function play(
+  makeCore: MakeCore,
+  script: Script,
+  narrate?: (line: string) => void,
+): Promise<ReadonlySet<string>> {
+  const run = new Run(makeCore, script, narrate);
+  const onRejection = (reason: unknown) =>
+    run.fail(new Violation('no unhandled rejection', String(reason)));
+  process.on('unhandledRejection', onRejection);
+  try {
+    return await run.play();
+  } finally {
+    process.off('unhandledRejection', onRejection);
+  }
+}
+
+/** A place for a process; one that is killed is replaced by a new one. */
+interface Seat {
+  readonly traits: ProcessTraits;
+  readonly fates: Iterator<Fate>;
+  process: SimulatedProcess;
+  wire: Wire;
+  caller: Caller;
+}
+
+class Run {
+  readonly #world: World;
+  readonly #server: SimulatedServer;
+  readonly #judge: Judge;
+  readonly #seats: Seat[];
+  readonly #script: Script;
+  readonly #makeCore: MakeCore;
+  readonly #random: () => number;
+  #failure: unknown;
+  #processes = 0;
+  #ending = false;
+
+  constructor(makeCore: MakeCore, script: Script, narrate?: (line: string) => void) {
+    this.#makeCore = makeCore;
+    this.#script = script;
+    this.#random = randomFrom(script.seed);
+    this.#world = new World(narrate);
+    this.#server = new SimulatedServer(this.#world, script.server);
+    this.#judge = new Judge(this.#world, this.#server, script.server.timeout);
+    this.#seats = script.processes.map((traits) => {
+      const fates = traits.fates.values();
+      return { traits, fates, ...this.#start(traits, fates) };
+    });
+  }
+
+  /** What went wrong where nobody could be told. */
+  fail(failure: unknown): void {
+    this.#failure ??= failure;
+  }
+
+  async play(): Promise<ReadonlySet<string>> {
+    let time = 0;
+    for (const step of this.#script.steps) {
+      time += step.after;
+      this.#world.at(time, () => this.#take(step));
+    }
+    this.#world.at(time, () => this.#heal());
+    for (let steps = 0; this.#world.busy; steps++) {
+      await this.#world.proceed();
+      if (this.#failure) throw this.#failure;
+      this.#judge.check();
+      must(steps < endless, 'nothing is left', 'it does not come to rest');
+    }
+    const processes = this.#seats.map(({ process }) => process);
+    this.#judge.finish(
+      processes,
+      this.#seats.map(({ wire }) => wire),
+    );
+    return this.#world.occurred;
+  }
+
+  #start(traits: ProcessTraits, fates: Iterator<Fate>): Pick<Seat, 'process' | 'wire' | 'caller'> {
+    const copy = this.#makeCore({ random: this.#random, warn: () => {} });
+    const process = new SimulatedProcess(`p${this.#processes++}`, this.#world, traits.rate, copy);
+    const { timeout, wakes } = this.#script.server;
+    const wire = new Wire(this.#world, process, this.#server, fates, this.#judge, {
+      timeout,
+      wakes,
+      ordered: traits.ordered,
+    });
+    if (this.#ending) wire.heal();
+    const fail = (error: unknown) => this.fail(error);
+    const caller = new Caller(process, wire, this.#world, this.#server, this.#judge, fail);
+    return { process, wire, caller };
+  }
+
+  /** The script is over, and with it all that befalls messages; what was begun comes to its end. */
+  #heal(): void {
+    this.#ending = true;
+    for (const { wire } of this.#seats) wire.heal();
+  }
+
+  #take({ process: index, action }: Step): void {
+    const seat = this.#seats[index % this.#seats.length] as Seat;
+    this.#world.tell(action.do, seat.process.name, () => JSON.stringify(action));
+    if (this.#befall(seat, action)) return;
+    this.#call(seat, action);
+  }
+
+  /** What happens to a process, whatever it does; false: the action is something that it does. */
+  #befall(seat: Seat, action: Action): boolean {
+    const { process, wire, traits } = seat;
+    switch (action.do) {
+      case 'stall':
+        process.stall(action.ms, action.first);
+        return true;
+      case 'sleep':
+        if (traits.sleeps) process.sleep(action.ms, action.first);
+        return true;
+      case 'set clock':
+        process.setWall(traits.sleeps ? Math.abs(action.ms) : action.ms);
+        return true;
+      case 'cut':
+        wire.cut(action.share);
+        return true;
+      case 'freeze':
+        this.#server.freeze(action.ms);
+        return true;
+      case 'rob':
+        if (this.#server.rob(lock, action.ttl)) this.#world.occurred.add('robbed of a key');
+        return true;
+      case 'kill':
+        process.kill();
+        wire.abandon();
+        this.#judge.killed(process);
+        Object.assign(seat, this.#start(traits, seat.fates));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #call({ caller, process }: Seat, action: Action): void {
+    process.do('calls', () => {
+      caller
+        .call(action, (index) => (this.#seats[index % this.#seats.length] as Seat).caller)
+        .catch((error) => this.fail(error));
+    });
+  }
+}

@@ -1,0 +1,206 @@
+/** What fast-check makes up and shrinks: who calls what and when, and what befalls whom. */
+import fc from 'fast-check';
+import type { First } from './process.js';
+import type { ServerTraits } from './server.js';
+import type { Fate } from './wire.js';
+
+/** Times in milliseconds, of true time. */
+export interface Script {
+  /** For the random numbers of the core. */
+  readonly seed: number;
+  readonly server: ServerTraits & { readonly timeout: number; readonly wakes: boolean };
+  readonly processes: readonly ProcessTraits[];
+  readonly steps: readonly Step[];
+}
+
+export interface ProcessTraits {
+  /** How fast its clocks run. The margin of 1 % is for two clocks that differ by no more. */
+  readonly rate: number;
+  readonly ordered: boolean;
+  /**
+   * Whether its machine may sleep; if not, its wall clock may be set back. Against both at once, which
+   * together hide the time that passed from either clock, nothing is promised.
+   */
+  readonly sleeps: boolean;
+  readonly fates: readonly Fate[];
+}
+
+export interface Step {
+  /** How long after the step before. */
+  readonly after: number;
+  readonly process: number;
+  readonly action: Action;
+}
+
+export type Action =
+  | Take
+  | { readonly do: 'locked'; readonly body: Body; readonly wait: number; readonly ttl: number }
+  | { readonly do: 'once'; readonly body: Body; readonly wait: number; readonly ttl: number }
+  | { readonly do: 'extend'; readonly ttl: number | undefined }
+  | {
+      readonly do: 'hand over';
+      readonly to: number;
+      readonly delay: number;
+      readonly ttl: number | undefined;
+    }
+  | { readonly do: 'look' }
+  | { readonly do: 'forget' }
+  | { readonly do: 'stall'; readonly ms: number; readonly first: First }
+  | { readonly do: 'sleep'; readonly ms: number; readonly first: First }
+  | { readonly do: 'set clock'; readonly ms: number }
+  | { readonly do: 'cut'; readonly share: number }
+  | { readonly do: 'freeze'; readonly ms: number }
+  | { readonly do: 'rob'; readonly ttl: number }
+  | { readonly do: 'kill' };
+
+/** Takes the lock, and ends the lease in some way once it was held for `hold`. */
+export interface Take {
+  readonly do: 'take';
+  readonly ttl: number;
+  readonly renew: boolean;
+  readonly minHold: number;
+  readonly wait: number;
+  readonly abortAfter: number | undefined;
+  /** Whether somebody looks at the signal. */
+  readonly observed: boolean;
+  readonly hold: number;
+  readonly end: 'release' | 'dispose' | 'lapse';
+}
+
+export interface Body {
+  readonly ms: number;
+  readonly fails: boolean;
+}
+
+const some = fc.constantFrom;
+const short = fc.integer({ min: 0, max: 5 });
+const medium = fc.integer({ min: 0, max: 120 });
+const long = fc.integer({ min: 0, max: 2_500 });
+const duration = fc.oneof(medium, long);
+const delay = fc.oneof(
+  { weight: 4, arbitrary: short },
+  { weight: 3, arbitrary: medium },
+  { weight: 1, arbitrary: long },
+);
+const share = fc.integer({ min: 0, max: 10 }).map((tenths) => tenths / 10);
+const ttl = some(150, 60, 400, 1_000, 20_000);
+const wait = some(0, Infinity, 300, 2_000);
+const first = some<First>('timers', 'replies');
+
+const fate: fc.Arbitrary<Fate> = weighted([
+  [8, { kind: some('delivered' as const), there: delay, back: delay }],
+  [1, { kind: some('sent again' as const), there: delay, again: delay, back: delay }],
+  [1, { kind: some('request lost' as const), fails: delay }],
+  [2, { kind: some('reply lost' as const), there: delay, fails: delay }],
+  [2, { kind: some('late' as const), fails: delay, share }],
+]);
+
+const processes = fc.array(
+  fc.record({
+    rate: some(1, 0.996, 1.004),
+    ordered: fc.boolean(),
+    sleeps: fc.boolean(),
+    fates: fc.array(fate, { maxLength: 25 }),
+  }),
+  { minLength: 3, maxLength: 3 },
+);
+
+const server = fc.record({
+  timeout: some(500, 100, 2_000),
+  wakes: fc.boolean(),
+  fences: fc.boolean(),
+  knowsLife: fc.boolean(),
+  step: some(1, 1, 1_000),
+});
+
+const take = {
+  do: some('take' as const),
+  ttl,
+  renew: some(true, true, true, false),
+  minHold: some(0, 0, 0, 50),
+  wait,
+  abortAfter: fc.option(duration, { nil: undefined, freq: 4 }),
+  observed: fc.boolean(),
+  hold: fc.oneof(duration, some(4_000)),
+  end: some('release' as const, 'dispose' as const, 'lapse' as const),
+};
+const body = fc.record({ ms: duration, fails: fc.boolean() });
+const locked = { do: some('locked' as const), body, wait, ttl };
+const once = { do: some('once' as const), body, wait, ttl };
+const otherTtl = fc.option(ttl, { nil: undefined });
+const extend = { do: some('extend' as const), ttl: otherTtl };
+const handOver = { do: some('hand over' as const), to: fc.nat(2), delay, ttl: otherTtl };
+const look = { do: some('look' as const) };
+const forget = { do: some('forget' as const) };
+const stall = { do: some('stall' as const), ms: duration, first };
+const sleep = { do: some('sleep' as const), ms: duration, first };
+const clockSteps = some(100, -100, 1_000, -1_000, 3_600_000, -3_600_000);
+const setClock = { do: some('set clock' as const), ms: clockSteps };
+const cut = { do: some('cut' as const), share };
+const freeze = { do: some('freeze' as const), ms: duration };
+const rob = { do: some('rob' as const), ttl: some(0, 200) };
+const kill = { do: some('kill' as const) };
+
+/** Everything that can happen, in any order. */
+const anything: fc.Arbitrary<Action> = weighted([
+  [14, take],
+  [3, locked],
+  [3, once],
+  [3, extend],
+  [2, handOver],
+  [1, look],
+  [1, forget],
+  [3, stall],
+  [2, sleep],
+  [2, setClock],
+  [2, cut],
+  [1, freeze],
+  [1, rob],
+  [1, kill],
+]);
+
+/** Few leases, held for long, whose life is changed time and again. */
+const extensions: fc.Arbitrary<Action> = weighted([
+  [
+    4,
+    { ...take, wait: some(0, 300), hold: fc.oneof(long, some(4_000)), abortAfter: some(undefined) },
+  ],
+  [10, extend],
+  [2, handOver],
+  [1, stall],
+  [1, cut],
+]);
+
+/** A crowd that waits. */
+const crowd: fc.Arbitrary<Action> = weighted([
+  [12, { ...take, wait: some(Infinity, 2_000), hold: medium }],
+  [1, locked],
+  [1, stall],
+  [1, cut],
+  [1, rob],
+]);
+
+const scriptsOf = (action: fc.Arbitrary<Action>, after: fc.Arbitrary<number>, most: number) =>
+  fc.record({
+    seed: fc.noShrink(fc.integer()),
+    server,
+    processes,
+    steps: fc.array(fc.record({ after, process: fc.nat(most), action }), {
+      minLength: 1,
+      maxLength: 14,
+    }),
+  });
+
+export const scripts: fc.Arbitrary<Script> = fc.oneof(
+  { weight: 4, arbitrary: scriptsOf(anything, duration, 2) },
+  { weight: 3, arbitrary: scriptsOf(extensions, medium, 1) },
+  { weight: 1, arbitrary: scriptsOf(crowd, medium, 1) },
+);
+
+/** One of several kinds of record, each with its weight. */
+function weighted<T>(
+  kinds: readonly (readonly [weight: number, model: object])[],
+): fc.Arbitrary<T> {
+  const choices = kinds.map(([weight, model]) => ({ weight, arbitrary: fc.record(model) }));
+  return fc.oneof(...choices) as fc.Arbitrary<T>;
+}
