@@ -3,6 +3,7 @@
  * own registries, clock and random numbers, and with nothing that a seed would not repeat.
  */
 import * as crypto from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { compileFunction } from 'node:vm';
@@ -125,7 +126,6 @@ function mutating(mutations: readonly Mutation[]): Plugin {
     setup({ onLoad, onEnd }) {
       const missing = new Set(mutations);
       onLoad({ filter: /\/src\/.*\.ts$/ }, async ({ path }) => {
-        const { readFile } = await import('node:fs/promises');
         let contents = await readFile(path, 'utf8');
         for (const mutation of mutations) {
           if (!path.endsWith(`/src/${mutation.file}`)) continue;

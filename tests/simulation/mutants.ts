@@ -10,8 +10,8 @@ interface Mutant extends Mutation {
   readonly name: string;
 }
 
-/** How many runs a mutant has to survive. */
-const runs = Number(process.env.DLOCK_SIMULATION_RUNS ?? 50_000);
+/** How many runs a mutant has to survive, and the seed that makes them up. */
+const { DLOCK_SIMULATION_RUNS: runs = '50000', DLOCK_SIMULATION_SEED: seed = '1' } = process.env;
 
 const mutants: readonly Mutant[] = [
   {
@@ -242,7 +242,8 @@ const width = Math.max(...mutants.map(({ name }) => name.length));
 let survivors = 0;
 for (const { name, ...mutation } of mutants) {
   const { runs: needed, error } = await simulate(await compileCore([mutation]), {
-    runs,
+    runs: Number(runs),
+    seed: Number(seed),
     hasty: true,
   });
   const caught = error instanceof Violation ? error.promise : error && `${error}`.split('\n')[0];

@@ -118,6 +118,7 @@ export class SimulatedProcess implements Clock {
   /** Its machine sleeps for `ms`. */
   sleep(ms: number, first: First): void {
     if (this.#world.now < this.#asleepUntil) return;
+    this.#world.tell('machine asleep', this.name);
     this.#rebase();
     this.#asleepUntil = this.#world.now + ms;
     this.#world.at(this.#asleepUntil, () => {
@@ -131,6 +132,7 @@ export class SimulatedProcess implements Clock {
 
   /** Somebody sets the wall clock. */
   setWall(ms: number): void {
+    this.#world.tell(ms < 0 ? 'clock set back' : 'clock set ahead', this.name);
     this.#base.wall += ms;
     this.disturbedAt = this.#world.now;
   }

@@ -112,10 +112,13 @@ class Run {
   }
 
   #take({ process: index, action }: Step): void {
-    const seat = this.#seats[index % this.#seats.length] as Seat;
+    const seat = this.#seat(index);
     this.#world.tell(action.do, seat.process.name, () => JSON.stringify(action));
-    if (this.#befall(seat, action)) return;
-    this.#call(seat, action);
+    if (!this.#befall(seat, action)) this.#call(seat, action);
+  }
+
+  #seat(index: number): Seat {
+    return this.#seats[index % this.#seats.length] as Seat;
   }
 
   /** What happens to a process, whatever it does; false: the action is something that it does. */
@@ -138,7 +141,7 @@ class Run {
         this.#server.freeze(action.ms);
         return true;
       case 'rob':
-        if (this.#server.rob(lock, action.ttl)) this.#world.occurred.add('robbed of a key');
+        if (this.#server.rob(lock, action.ttl)) this.#world.tell('robbed of a key', 'store');
         return true;
       case 'kill':
         process.kill();
@@ -153,9 +156,8 @@ class Run {
 
   #call({ caller, process }: Seat, action: Action): void {
     process.do('calls', () => {
-      caller
-        .call(action, (index) => (this.#seats[index % this.#seats.length] as Seat).caller)
-        .catch((error) => this.fail(error));
+      const called = caller.call(action, (index) => this.#seat(index).caller);
+      called.catch((error) => this.fail(error));
     });
   }
 }

@@ -77,33 +77,32 @@ const short = fc.integer({ min: 0, max: 5 });
 const medium = fc.integer({ min: 0, max: 120 });
 const long = fc.integer({ min: 0, max: 2_500 });
 const duration = fc.oneof(medium, long);
-const delay = fc.oneof(
-  { weight: 4, arbitrary: short },
-  { weight: 3, arbitrary: medium },
-  { weight: 1, arbitrary: long },
-);
+const delay = delays(4, 3, 1);
 const share = fc.integer({ min: 0, max: 10 }).map((tenths) => tenths / 10);
 const ttl = some(150, 60, 400, 1_000, 20_000);
 const wait = some(0, Infinity, 300, 2_000);
 const first = some<First>('timers', 'replies');
 
-const fate: fc.Arbitrary<Fate> = weighted([
-  [8, { kind: some('delivered' as const), there: delay, back: delay }],
-  [1, { kind: some('sent again' as const), there: delay, again: delay, back: delay }],
-  [1, { kind: some('request lost' as const), fails: delay }],
-  [2, { kind: some('reply lost' as const), there: delay, fails: delay }],
-  [2, { kind: some('late' as const), fails: delay, share }],
-]);
+/** What befalls messages that take so long. */
+const fates = (ms: fc.Arbitrary<number>): fc.Arbitrary<Fate> =>
+  weighted([
+    [8, { kind: some('delivered' as const), there: ms, back: ms }],
+    [1, { kind: some('sent again' as const), there: ms, again: ms, back: ms }],
+    [1, { kind: some('request lost' as const), fails: ms }],
+    [2, { kind: some('reply lost' as const), there: ms, fails: ms }],
+    [2, { kind: some('late' as const), fails: ms, share }],
+  ]);
 
-const processes = fc.array(
-  fc.record({
-    rate: some(1, 0.996, 1.004),
-    ordered: fc.boolean(),
-    sleeps: fc.boolean(),
-    fates: fc.array(fate, { maxLength: 25 }),
-  }),
-  { minLength: 3, maxLength: 3 },
-);
+const processes = (ms: fc.Arbitrary<number>) =>
+  fc.array(
+    fc.record({
+      rate: some(1, 0.996, 1.004),
+      ordered: fc.boolean(),
+      sleeps: fc.boolean(),
+      fates: fc.array(fates(ms), { maxLength: 25 }),
+    }),
+    { minLength: 3, maxLength: 3 },
+  );
 
 const server = fc.record({
   timeout: some(500, 100, 2_000),
@@ -160,11 +159,15 @@ const anything: fc.Arbitrary<Action> = weighted([
 ]);
 
 /** Few leases, held for long, whose life is changed time and again. */
+const change = {
+  ...take,
+  wait: some(0, 300),
+  hold: fc.oneof(long, some(4_000)),
+  abortAfter: some(undefined),
+  end: some('release' as const, 'lapse' as const),
+};
 const extensions: fc.Arbitrary<Action> = weighted([
-  [
-    4,
-    { ...take, wait: some(0, 300), hold: fc.oneof(long, some(4_000)), abortAfter: some(undefined) },
-  ],
+  [4, change],
   [10, extend],
   [2, handOver],
   [1, stall],
@@ -180,22 +183,32 @@ const crowd: fc.Arbitrary<Action> = weighted([
   [1, rob],
 ]);
 
-const scriptsOf = (action: fc.Arbitrary<Action>, after: fc.Arbitrary<number>, most: number) =>
+const scriptsOf = (
+  action: fc.Arbitrary<Action>,
+  after: fc.Arbitrary<number>,
+  ms: fc.Arbitrary<number>,
+  process: fc.Arbitrary<number>,
+) =>
   fc.record({
     seed: fc.noShrink(fc.integer()),
     server,
-    processes,
-    steps: fc.array(fc.record({ after, process: fc.nat(most), action }), {
-      minLength: 1,
-      maxLength: 14,
-    }),
+    processes: processes(ms),
+    steps: fc.array(fc.record({ after, process, action }), { minLength: 1, maxLength: 14 }),
   });
 
 export const scripts: fc.Arbitrary<Script> = fc.oneof(
-  { weight: 4, arbitrary: scriptsOf(anything, duration, 2) },
-  { weight: 3, arbitrary: scriptsOf(extensions, medium, 1) },
-  { weight: 1, arbitrary: scriptsOf(crowd, medium, 1) },
+  { weight: 3, arbitrary: scriptsOf(anything, duration, delay, fc.nat(2)) },
+  { weight: 3, arbitrary: scriptsOf(extensions, medium, delays(3, 3, 2), fc.nat(1)) },
+  { weight: 1, arbitrary: scriptsOf(crowd, medium, delay, fc.nat(1)) },
 );
+
+/** Delays, of which so many are short, medium and long. */
+function delays(...weights: [number, number, number]): fc.Arbitrary<number> {
+  const arbitraries = [short, medium, long];
+  return fc.oneof(
+    ...weights.map((weight, index) => ({ weight, arbitrary: arbitraries[index] as typeof short })),
+  );
+}
 
 /** One of several kinds of record, each with its weight. */
 function weighted<T>(

@@ -108,8 +108,10 @@ export class Wire implements LockStore {
     this.#healed = true;
   }
 
-  /** The connection breaks: what is under way fails, and reaches the store within a `share` of the
-   * time that is left to it, or never. */
+  /**
+   * The connection breaks: what is under way fails, and reaches the store within a `share` of the time
+   * that is left to it, or never.
+   */
   cut(share: number): void {
     for (const message of [...this.#pending]) {
       message.lostAfter = this.#world.now + share * grace * this.timeout;
