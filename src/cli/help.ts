@@ -13,6 +13,8 @@ Options:
   --store URL      where the lock lives:
                      redis://[[user]:password@]host[:port][/database]
                      rediss://...  the same, over TLS
+                     redis+cluster://host[:port][,host[:port]...]
+                     redis+sentinel://host[:port][,host[:port]...]/master
                      memcache://host[:port]
                      file:///directory  for the processes of one machine
                    default: DLOCK_STORE, or else a directory of the user

@@ -21,6 +21,7 @@ const connectTimeout = 5_000;
  */
 export async function openStore(url: string | undefined): Promise<LockStore> {
   if (url === undefined) return new FileStore(userDirectory());
+  if (/^redis\+/i.test(url)) return openTopology(url);
   const parsed = parseUrl(url);
   switch (parsed.protocol) {
     case 'file:':
@@ -32,7 +33,7 @@ export async function openStore(url: string | undefined): Promise<LockStore> {
       return openMemcache(parsed);
     default:
       throw new UsageError(
-        'the URL of the store must begin with redis://, rediss://, memcache:// or file:',
+        'the URL of the store must begin with redis://, rediss://, redis+cluster://, redis+sentinel://, memcache:// or file:',
       );
   }
 }
@@ -127,6 +128,64 @@ async function openRedis(url: string, { hostname, pathname }: URL): Promise<Lock
   }
   connected = true;
   return new RedisStore(client);
+}
+
+const topology =
+  /^redis\+(cluster|sentinel):\/\/(?:(?<user>[^@:/?#]*)(?::(?<secret>[^@/?#]*))?@)?(?<hosts>[^@/?#]+)(?:\/(?<master>[^/?#@]*))?$/i;
+
+/** A user and a password are for the servers; the sentinels are asked without. */
+async function openTopology(url: string): Promise<LockStore> {
+  const [, kind = '', user, secret, hosts = '', master = ''] = topology.exec(url) ?? [];
+  const addresses = hosts.split(',').map((host) => addressOf(host, kind));
+  const isSentinel = kind.toLowerCase() === 'sentinel';
+  if (addresses.includes(undefined) || isSentinel !== master.length > 0) {
+    throw new UsageError(
+      'the URL is redis+cluster://[[user]:password@]host[:port][,host[:port]...], or redis+sentinel://[[user]:password@]host[:port][,host[:port]...]/master',
+    );
+  }
+  const nodes = addresses as { host: string; port: number }[];
+  const { createCluster, createSentinel } = await load('redis', () => import('redis'));
+  const credentials = {
+    ...(user && { username: decoded(user) }),
+    ...(secret && { password: decoded(secret) }),
+  };
+  const socket = { connectTimeout };
+  const client = isSentinel
+    ? createSentinel({
+        name: decoded(master),
+        sentinelRootNodes: nodes,
+        nodeClientOptions: { ...credentials, socket },
+        sentinelClientOptions: { socket },
+      })
+    : createCluster({
+        rootNodes: nodes.map((address) => ({ socket: address })),
+        defaults: { ...credentials, socket },
+      });
+  // The request that fails tells it.
+  client.on('error', () => {});
+  try {
+    await connected(client.connect());
+  } catch (error) {
+    throw new UnusableStore(reasonOf(error));
+  }
+  return new RedisStore(client);
+}
+
+/** Such a client may try one address after another without end. */
+async function connected(connecting: Promise<unknown>): Promise<void> {
+  const late = new Promise<never>((_, reject) => {
+    const message = `not connected within ${connectTimeout} ms`;
+    setTimeout(() => reject(new Error(message)), connectTimeout).unref();
+  });
+  await Promise.race([connecting, late]);
+}
+
+function addressOf(host: string, kind: string): { host: string; port: number } | undefined {
+  if (!URL.canParse(`redis://${host}`)) return undefined;
+  const { hostname, port } = new URL(`redis://${host}`);
+  if (!hostname) return undefined;
+  const usual = kind.toLowerCase() === 'sentinel' ? 26_379 : 6_379;
+  return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port) || usual };
 }
 
 /** This client connects with its first request. */
