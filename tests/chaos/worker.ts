@@ -134,4 +134,5 @@ process.on('message', (message: Message) => {
 });
 await Promise.all(Array.from({ length: orders.contenders }, contend));
 await close();
-process.disconnect();
+// A client that is asked once more in the background may open a connection again, and keep it.
+process.exit();
