@@ -8,6 +8,7 @@ const library = {
   redis: 'src/stores/redis.ts',
   ioredis: 'src/stores/ioredis.ts',
   memcache: 'src/stores/memcache.ts',
+  quorum: 'src/stores/quorum.ts',
   testing: 'src/testing/index.ts',
 };
 

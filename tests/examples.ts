@@ -14,8 +14,9 @@ declare global {
 globalThis.store = new MemoryStore();
 globalThis.runImport = async (signal) => signal.throwIfAborted();
 
+const redises = (process.env.DLOCK_EXAMPLES_REDIS ?? 'redis://127.0.0.1:6379').split(',');
 const ports = new Map([
-  [6379, new URL(process.env.DLOCK_EXAMPLES_REDIS ?? 'redis://127.0.0.1:6379').port],
+  ...redises.map((url, index) => [6379 + index, new URL(url).port] as const),
   [11211, process.env.DLOCK_EXAMPLES_MEMCACHED?.split(':')[1] ?? '11211'],
 ]);
 

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { sharedMemcached, sharedRedis } from '../servers.js';
+import { sharedMemcached, sharedRedis, startRedis } from '../servers.js';
 
 const root = new URL('../../', import.meta.url);
 const directory = new URL('.tmp/docs/', root);
@@ -82,10 +82,13 @@ test('the examples compile', async () => {
   assert.equal(compiler.exitCode, 0);
 });
 
+/** Those at the usual port, and at the two ports after it. */
+const redises = [await sharedRedis(), (await startRedis()).url, (await startRedis()).url];
+
 for (const { title, file } of examples) {
   test(`${title} runs`, { timeout: 60_000 }, async () => {
     const env = {
-      DLOCK_EXAMPLES_REDIS: await sharedRedis(),
+      DLOCK_EXAMPLES_REDIS: redises.join(),
       DLOCK_EXAMPLES_MEMCACHED: await sharedMemcached(),
     };
     const run = await execa('npx', ['tsx', fileURLToPath(file)], { cwd: root, env, reject: false });

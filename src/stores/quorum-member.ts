@@ -1,0 +1,187 @@
+/** One store of a quorum: bounds the time of its answers, and gives back what it holds for nobody. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Attempt, LockStore } from '../store.js';
+import { defaults } from './options.js';
+
+/** What the member may hold for a token, by what was asked of it here. Times are of the monotonic clock. */
+interface Claim {
+  readonly name: string;
+  readonly token: string;
+  /** How many acquires it has not answered. */
+  underWay: number;
+  /** Until then an acquire that failed may still be carried out. */
+  doubtUntil: number;
+  /** When it has forgotten the token by itself. */
+  end: number;
+  /** The token is to be released, also behind an acquire that is still under way. */
+  givenBack: boolean;
+}
+
+/** The pauses between attempts to give back double from the first to the last of these. */
+const shortestPause = 50;
+const longestPause = 5_000;
+
+export class Member {
+  readonly #store: LockStore;
+  readonly #timeout: number;
+  readonly #claims = new Map<string, Claim>();
+  /** What is to be given back, and could not be yet. */
+  readonly #owed = new Set<Claim>();
+  #repaying = false;
+  #sweepAt = 1_000;
+
+  constructor(store: LockStore) {
+    this.#store = store;
+    this.#timeout = store.timeout ?? defaults.timeout;
+  }
+
+  /**
+   * Rejects, like the others, after `limit` milliseconds or the store's own time limit. A token that
+   * is still being given back is not asked for: that release could take away what is granted now.
+   */
+  async acquire(name: string, token: string, ttl: number, limit: number): Promise<Attempt> {
+    const claim = this.#claim(name, token);
+    if (claim.givenBack) throw new Error('it has yet to give back what it granted before');
+    claim.underWay += 1;
+    const answer = this.#sendAcquire(claim, ttl);
+    void answer.then(
+      ({ granted }) => this.#settle(claim, ttl, granted ? 'granted' : 'refused'),
+      () => this.#settle(claim, ttl, 'failed'),
+    );
+    return this.#within(limit, answer);
+  }
+
+  async extend(name: string, token: string, ttl: number, limit: number): Promise<boolean> {
+    const claim = this.#claim(name, token);
+    // It may fail, and the longer life before it still be true.
+    claim.end = Math.max(claim.end, performance.now() + ttl);
+    return this.#within(limit, this.#sendExtend(name, token, ttl));
+  }
+
+  /** What cannot be released now is released in the background, until the store has forgotten it. */
+  async release(name: string, token: string, limit: number): Promise<boolean> {
+    const claim = this.#claim(name, token);
+    claim.givenBack = true;
+    const answer = this.#sendRelease(claim);
+    const owe = () => this.#owe(claim);
+    void answer.then(owe, owe);
+    return this.#within(limit, answer);
+  }
+
+  /** Releases what the member may hold for a token, or may still get. */
+  async giveBack(name: string, token: string, limit: number): Promise<void> {
+    if (this.#claims.has(keyOf(name, token))) await this.release(name, token, limit);
+  }
+
+  async watch(name: string, wake: () => void): Promise<AsyncDisposable> {
+    if (!this.#store.watch) throw new TypeError('it wakes nobody');
+    return this.#store.watch(name, wake);
+  }
+
+  async #sendAcquire({ name, token }: Claim, ttl: number): Promise<Attempt> {
+    const answer = await this.#store.acquire(name, token, ttl);
+    const life = answer?.granted ? undefined : answer?.retryAfter;
+    const isLife = life === undefined || (typeof life === 'number' && life >= 0);
+    expect(isLife && typeof answer?.granted === 'boolean', answer);
+    return answer;
+  }
+
+  async #sendExtend(name: string, token: string, ttl: number): Promise<boolean> {
+    const answer = await this.#store.extend(name, token, ttl);
+    expect(typeof answer === 'boolean', answer);
+    return answer;
+  }
+
+  /** Once no acquire can be carried out behind it any more, an answer to it is the last. */
+  async #sendRelease(claim: Claim): Promise<boolean> {
+    const last = claim.underWay === 0 && performance.now() >= claim.doubtUntil;
+    const answer = await this.#store.release(claim.name, claim.token);
+    expect(typeof answer === 'boolean', answer);
+    if (last) this.#forget(claim);
+    return answer;
+  }
+
+  #settle(claim: Claim, ttl: number, outcome: 'granted' | 'refused' | 'failed'): void {
+    const now = performance.now();
+    claim.underWay -= 1;
+    if (outcome === 'failed') claim.doubtUntil = now + this.#timeout;
+    claim.end = Math.max(now, claim.doubtUntil) + ttl;
+    const holdsNothing = outcome === 'refused' && claim.underWay === 0 && claim.doubtUntil <= now;
+    if (holdsNothing) this.#forget(claim);
+    else if (claim.givenBack) this.#owe(claim);
+  }
+
+  #owe(claim: Claim): void {
+    const known = this.#claims.get(keyOf(claim.name, claim.token)) === claim;
+    if (!known || claim.underWay > 0) return;
+    this.#owed.add(claim);
+    if (!this.#repaying) void this.#repay();
+  }
+
+  /** One after the other: a member in trouble is asked seldom, however much it owes. */
+  async #repay(): Promise<void> {
+    this.#repaying = true;
+    for (let wait = shortestPause; this.#owed.size > 0; wait = Math.min(2 * wait, longestPause)) {
+      for (const claim of this.#owed) {
+        const now = performance.now();
+        if (claim.end <= now) this.#forget(claim);
+        else if (claim.doubtUntil <= now && !(await this.#isReleased(claim))) break;
+      }
+      await delay(wait * (0.75 + Math.random() / 4), undefined, { ref: false });
+    }
+    this.#repaying = false;
+  }
+
+  async #isReleased(claim: Claim): Promise<boolean> {
+    try {
+      await this.#within(this.#timeout, this.#sendRelease(claim));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #claim(name: string, token: string): Claim {
+    const key = keyOf(name, token);
+    const known = this.#claims.get(key);
+    if (known) return known;
+    this.#sweep();
+    const claim = { name, token, underWay: 0, doubtUntil: 0, end: 0, givenBack: false };
+    this.#claims.set(key, claim);
+    return claim;
+  }
+
+  #forget(claim: Claim): void {
+    this.#claims.delete(keyOf(claim.name, claim.token));
+    this.#owed.delete(claim);
+  }
+
+  /** Forgets what was left to lapse, whenever the number of claims has doubled. */
+  #sweep(): void {
+    if (this.#claims.size < this.#sweepAt) return;
+    const now = performance.now();
+    for (const claim of this.#claims.values()) {
+      if (claim.underWay === 0 && claim.end <= now) this.#forget(claim);
+    }
+    this.#sweepAt = Math.max(1_000, this.#claims.size * 2);
+  }
+
+  #within<T>(limit: number, answer: Promise<T>): Promise<T> {
+    const ms = Math.min(limit, this.#timeout);
+    return new Promise((resolve, reject) => {
+      const late = () => reject(new Error(`no answer within ${Math.round(ms)} ms`));
+      // Whoever asks through the core is kept waiting by the core's own timer.
+      const timer = setTimeout(late, ms).unref();
+      answer.finally(() => clearTimeout(timer)).then(resolve, reject);
+    });
+  }
+}
+
+function keyOf(name: string, token: string): string {
+  return JSON.stringify([name, token]);
+}
+
+function expect(isExpected: boolean, answer: unknown): void {
+  if (isExpected) return;
+  throw new TypeError(`unexpected answer ${JSON.stringify(answer)}`);
+}

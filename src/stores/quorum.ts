@@ -1,0 +1,203 @@
+/**
+ * A store made of stores: a lock is held by whoever has it in a majority of them.
+ *
+ * @module dlock-js/quorum
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Attempt, LockStore } from '../store.js';
+import { defaults, type StoreOptions } from './options.js';
+import { Member } from './quorum-member.js';
+import { Poll } from './quorum-poll.js';
+
+/** What {@link QuorumStore} may be told; the times of its members are their own. */
+export interface QuorumStoreOptions extends StoreOptions {}
+
+/**
+ * A member may take this part of the time limit, so that the core can repeat a failed acquire; and
+ * for an acquire this part of the ttl, so that a lease which is granted has most of its life left.
+ * But nothing that lives is given less than the last of these, in milliseconds.
+ */
+const shareOfTimeout = 0.4;
+const shareOfTtl = 0.25;
+const leastLimit = 100;
+
+/** How often at most an attempt asks those that said no, or that it gave their yes back. */
+const rounds = 4;
+
+/** For how long the members that woke count as woken together, in milliseconds. */
+const wakingTogether = 1_000;
+
+/**
+ * Excludes among all that use the same stores, and goes on for as long as a majority of them
+ * answers: of three, one may be down, slow or full; of five, two. (A fourth adds nothing to three:
+ * the majority of four is three.) The members must be independent of each other, each a server of
+ * its own; they may be of any kind, and mixed.
+ *
+ * This is the Redlock algorithm (redis.io, "Distributed Locks with Redis"): all members are asked at
+ * once, with one token; the lease counts from before that, less 1 % and 2 ms for clocks that run
+ * apart. It rests on members whose clocks count alike and which forget nothing: one that restarts
+ * empty must stay away for the longest ttl. As Kleppmann objects ("How to do distributed locking"),
+ * no such lease keeps out a holder that was stopped, only a fence does; and independent counters
+ * make none, so `fence` is undefined.
+ */
+export class QuorumStore implements LockStore {
+  readonly ttl: number;
+  readonly timeout: number;
+  /** The smallest of the members. */
+  readonly maxTtl?: number;
+  readonly #members: Member[];
+  readonly #majority: number;
+
+  /** @throws TypeError unless `stores` is a list of different stores, with at least one. */
+  constructor(
+    stores: readonly LockStore[],
+    { ttl = defaults.ttl, timeout = defaults.timeout }: QuorumStoreOptions = {},
+  ) {
+    checkStores(stores);
+    this.ttl = ttl;
+    this.timeout = timeout;
+    const limits = stores.flatMap(({ maxTtl }) => maxTtl ?? []);
+    if (limits.length > 0) this.maxTtl = Math.min(...limits);
+    this.#members = stores.map((store) => new Member(store));
+    this.#majority = Math.floor(stores.length / 2) + 1;
+  }
+
+  /**
+   * Granted as soon as a majority has granted. Refused if the refusals leave no majority: then all
+   * that was granted is given back.
+   *
+   * Several who ask at the same moment may each get a part, and none a majority. So who got a part
+   * gives it back and asks again, after a pause of random length: else all would be refused, though
+   * nobody holds the lock.
+   *
+   * Where too many fail, it throws, and leaves what was granted to the repeat with the same token,
+   * or to the release, of which the core sends one or the other.
+   */
+  async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+    const limit = Math.min(this.#limit, Math.max(leastLimit, ttl * shareOfTtl));
+    const ask = (member: Member) => member.acquire(name, token, ttl, limit);
+    const giveBack = (member: Member) => member.giveBack(name, token, limit);
+    const poll = new Poll<Member, Attempt>(this.#majority, ({ granted }) => granted);
+    poll.ask(this.#members, ask);
+    const end = performance.now() + limit / 2;
+    for (let round = 1; ; round++) {
+      const isLast = round === rounds || performance.now() >= end;
+      const took = await this.#hear(poll, isLast ? Infinity : 2 ** round);
+      if (poll.isWon) return { granted: true };
+      if (poll.isFailed || (isLast && !poll.isLost)) throw poll.undecided();
+      const { yes, no } = poll;
+      await Promise.allSettled(yes.map(giveBack));
+      if (poll.isLost && (isLast || yes.length === 0)) {
+        for (const member of this.#members) giveBack(member).catch(() => {});
+        return { granted: false, retryAfter: this.#retryAfter(poll) };
+      }
+      await delay(Math.random() * Math.min(limit / 4, took * 2 ** (round + 1)));
+      poll.ask([...yes, ...no], ask);
+    }
+  }
+
+  /** True or false as soon as a majority says so; what a member has lost is never made anew. */
+  async extend(name: string, token: string, ttl: number): Promise<boolean> {
+    const poll = this.#poll((member) => member.extend(name, token, ttl, this.#limit));
+    await poll.until(() => poll.isWon || poll.isLost || poll.isFailed);
+    return verdict(poll);
+  }
+
+  /**
+   * True: a majority still held the lock for us. False: so many did not that there was no majority.
+   * Otherwise it throws. All are asked in any case, and those that cannot answer now again later.
+   */
+  async release(name: string, token: string): Promise<boolean> {
+    const poll = this.#poll((member) => member.release(name, token, this.#limit));
+    const start = performance.now();
+    await poll.until(() => poll.isWon || poll.isLost || poll.isFailed);
+    await poll.until(() => false, performance.now() - start + 1);
+    return verdict(poll);
+  }
+
+  /**
+   * Wakes when a majority of the members has woken within a second, and resolves once a majority
+   * can; rejects if it cannot. A single one says nothing: it wakes whenever somebody who was refused
+   * gives back what only it had granted, and so those who wait would wake each other for ever.
+   */
+  async watch(name: string, wake: () => void): Promise<AsyncDisposable> {
+    const wokenAt = new Map<Member, number>();
+    const open = (member: Member) =>
+      member.watch(name, () => {
+        const now = performance.now();
+        wokenAt.set(member, now);
+        const together = [...wokenAt.values()].filter((time) => time > now - wakingTogether);
+        if (together.length >= this.#majority) wake();
+      });
+    const watches = this.#members.map(open);
+    const close = async () => {
+      for (const watch of watches)
+        watch.then((opened) => opened[Symbol.asyncDispose]()).catch(() => {});
+    };
+    const poll = new Poll<Promise<AsyncDisposable>, AsyncDisposable>(this.#majority, () => true);
+    poll.ask(watches, (watch) => watch);
+    await poll.until(() => poll.isWon || poll.isFailed);
+    if (poll.isWon) return { [Symbol.asyncDispose]: close };
+    await close();
+    throw poll.undecided();
+  }
+
+  get #limit(): number {
+    return this.timeout * shareOfTimeout;
+  }
+
+  #poll(question: (member: Member) => Promise<boolean>): Poll<Member, boolean> {
+    const poll = new Poll<Member, boolean>(this.#majority, (answer) => answer);
+    poll.ask(this.#members, question);
+    return poll;
+  }
+
+  /**
+   * Hears until a majority has granted, or enough have refused; where neither comes, `patience` times
+   * as long as the first majority of answers took. The others then have as long again: an answer that
+   * comes now costs less than a grant that is left to be given back. Resolves to how long that
+   * majority took.
+   */
+  async #hear(poll: Poll<Member, Attempt>, patience: number): Promise<number> {
+    const start = performance.now();
+    const isOver = () => poll.isWon || poll.isFailed;
+    await poll.until(() => isOver() || poll.answers.length >= this.#majority);
+    const took = performance.now() - start + 1;
+    await poll.until(() => isOver() || poll.isLost, took * patience);
+    await poll.until(isOver, took);
+    return took;
+  }
+
+  /** By then so many of those that refused will have let go that a majority is free. */
+  #retryAfter(poll: Poll<Member, Attempt>): number | undefined {
+    const lives = poll.answers.flatMap((answer) =>
+      answer.granted ? [] : (answer.retryAfter ?? []),
+    );
+    return lives.sort((a, b) => a - b)[this.#majority - poll.yes.length - 1];
+  }
+}
+
+function verdict(poll: Poll<Member, boolean>): boolean {
+  if (poll.isWon) return true;
+  if (poll.isLost) return false;
+  throw poll.undecided();
+}
+
+function checkStores(stores: readonly LockStore[]): void {
+  if (!Array.isArray(stores) || stores.length === 0) {
+    throw new TypeError(
+      `QuorumStore needs a list of stores, not ${stores?.length === 0 ? 'an empty one' : String(stores)}`,
+    );
+  }
+  for (const [index, store] of stores.entries()) {
+    const operations = [store?.acquire, store?.extend, store?.release];
+    if (!operations.every((operation) => typeof operation === 'function')) {
+      throw new TypeError(
+        `Store ${index + 1} of a quorum must be a LockStore, not ${String(store)}`,
+      );
+    }
+    if (stores.indexOf(store) !== index) {
+      throw new TypeError(`Store ${index + 1} of a quorum is in the list already: it has one vote`);
+    }
+  }
+}
