@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { FileStore } from 'dlock-js/file';
 import { MemcacheStore } from 'dlock-js/memcache';
+import { QuorumStore } from 'dlock-js/quorum';
 import { RedisStore } from 'dlock-js/redis';
 import { MemcacheClient } from 'memcache-client';
 import { Pool } from 'pg';
@@ -14,8 +15,12 @@ export interface OpenStore {
   close(): Promise<void>;
 }
 
-/** `redis://host:port`, `memcache://host:port`, `postgres://...` or `file:///directory`. */
+/**
+ * `redis://host:port`, `memcache://host:port`, `postgres://...` or `file:///directory`; several,
+ * with commas between them, are a quorum.
+ */
 export async function openStore(url: string): Promise<OpenStore> {
+  if (url.includes(',')) return openQuorum(url.split(','));
   const { protocol, host } = new URL(url);
   if (protocol === 'file:') {
     return { store: new FileStore(fileURLToPath(url)), close: async () => {} };
@@ -28,10 +33,18 @@ export async function openStore(url: string): Promise<OpenStore> {
     const pool = new Pool({ connectionString: url });
     return { store: new PostgresStore(pool), close: () => pool.end() };
   }
-  // It connects again by itself; without a listener an error would end the process.
-  const client = await createClient({ url })
-    .on('error', () => {})
-    .connect();
+  const client = createClient({ url });
+  // The request that fails tells it; one that comes too early waits for the connection.
+  client.on('error', () => {});
+  client.connect().catch(() => {});
   // Not `close`, which waits for ever for replies if it is called while there is no connection.
   return { store: new RedisStore(client), close: async () => client.destroy() };
+}
+
+async function openQuorum(urls: string[]): Promise<OpenStore> {
+  const members = await Promise.all(urls.map(openStore));
+  const close = async () => {
+    await Promise.all(members.map((member) => member.close()));
+  };
+  return { store: new QuorumStore(members.map(({ store }) => store)), close };
 }

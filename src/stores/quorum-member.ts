@@ -170,8 +170,9 @@ export class Member {
     const ms = Math.min(limit, this.#timeout);
     return new Promise((resolve, reject) => {
       const late = () => reject(new Error(`no answer within ${Math.round(ms)} ms`));
-      // Whoever asks through the core is kept waiting by the core's own timer.
-      const timer = setTimeout(late, ms).unref();
+      // After the event loop was blocked, answers that have come are read before it is said that
+      // they have not. Whoever asks through the core is kept waiting by the core's own timer.
+      const timer = setTimeout(() => setImmediate(late), ms).unref();
       answer.finally(() => clearTimeout(timer)).then(resolve, reject);
     });
   }

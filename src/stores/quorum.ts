@@ -15,11 +15,11 @@ export interface QuorumStoreOptions extends StoreOptions {}
 /**
  * A member may take this part of the time limit, so that the core can repeat a failed acquire; and
  * for an acquire this part of the ttl, so that a lease which is granted has most of its life left.
- * But nothing that lives is given less than the last of these, in milliseconds.
+ * But a short ttl leaves it the last of these, in milliseconds: machines have bad moments.
  */
 const shareOfTimeout = 0.4;
 const shareOfTtl = 0.25;
-const leastLimit = 100;
+const leastLimit = 1_000;
 
 /** How often at most an attempt asks those that said no, or that it gave their yes back. */
 const rounds = 4;

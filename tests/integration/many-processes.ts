@@ -18,7 +18,8 @@ export async function countTogether(url: string, processes: number, rounds: numb
     assert.equal(await readFile(join(directory, 'counter'), 'utf8'), `${processes * rounds}`);
 
     const fences = (await readFile(join(directory, 'fences'), 'utf8')).trimEnd().split('\n');
-    if (url.startsWith('memcache:')) return;
+    const hasNone = url.startsWith('memcache:') || url.includes(',');
+    if (hasNone) return;
     assert.equal(fences.length, processes * rounds);
     for (let index = 1; index < fences.length; index++) {
       assert.ok(
