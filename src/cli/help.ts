@@ -17,6 +17,7 @@ Options:
                      redis+sentinel://host[:port][,host[:port]...]/master
                      memcache://host[:port]
                      file:///directory  for the processes of one machine
+                     URL,URL,URL  several: a majority of them decides
                    default: DLOCK_STORE, or else a directory of the user
   --ttl TIME       how long the lock stays taken if dlock itself dies;
                    default: 30s

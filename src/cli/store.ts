@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { LockStore } from '../store.js';
 import { FileStore } from '../stores/file.js';
 import { MemcacheStore } from '../stores/memcache.js';
+import { QuorumStore } from '../stores/quorum.js';
 import { RedisStore } from '../stores/redis.js';
 import { UsageError } from './arguments.js';
 
@@ -16,19 +17,26 @@ export class UnusableStore extends Error {}
 const connectTimeout = 5_000;
 
 /**
- * @param url where the store is; undefined: the directory of the user.
+ * @param url where the store is; several, with commas between them, are a quorum; undefined: the
+ * directory of the user.
  * @throws UsageError, never with a password in it, and UnusableStore.
  */
 export async function openStore(url: string | undefined): Promise<LockStore> {
   if (url === undefined) return new FileStore(userDirectory());
-  if (/^redis\+/i.test(url)) return openTopology(url);
+  const urls = urlsOf(url);
+  return urls.length > 1 ? openQuorum(urls) : openOne(url);
+}
+
+async function openOne(url: string): Promise<LockStore> {
+  if (isTopology(url)) return openTopology(url);
   const parsed = parseUrl(url);
   switch (parsed.protocol) {
     case 'file:':
       return new FileStore(directoryOf(url, parsed));
     case 'redis:':
     case 'rediss:':
-      return openRedis(url, parsed);
+      checkRedisUrl(parsed);
+      return openRedis(url);
     case 'memcache:':
       return openMemcache(parsed);
     default:
@@ -36,6 +44,46 @@ export async function openStore(url: string | undefined): Promise<LockStore> {
         'the URL of the store must begin with redis://, rediss://, redis+cluster://, redis+sentinel://, memcache:// or file:',
       );
   }
+}
+
+/** One store that is named twice would have two votes. */
+async function openQuorum(urls: string[]): Promise<LockStore> {
+  if (new Set(urls.map(placeOf)).size < urls.length) {
+    throw new UsageError('the list of stores names one of them twice');
+  }
+  return new QuorumStore(await Promise.all(urls.map(openMember)));
+}
+
+/** The URL without its credentials. */
+function placeOf(url: string): string {
+  if (isTopology(url)) return url.replace(/\/\/.*@/, '//');
+  const { protocol, host, pathname } = parseUrl(url);
+  return protocol + host + pathname;
+}
+
+/** One that cannot be reached now is connected to when it can be, and stops nobody. */
+async function openMember(url: string): Promise<LockStore> {
+  if (!/^rediss?:/i.test(url)) return openOne(url);
+  checkRedisUrl(parseUrl(url));
+  return whenAsked(() => openRedis(url));
+}
+
+/** Opened by the first request, or by the next if that failed. */
+function whenAsked(open: () => Promise<RedisStore>): LockStore {
+  let opening: Promise<RedisStore> | undefined;
+  const opened = () => {
+    opening ??= open().catch((error) => {
+      opening = undefined;
+      throw error;
+    });
+    return opening;
+  };
+  return {
+    acquire: async (...request) => (await opened()).acquire(...request),
+    extend: async (...request) => (await opened()).extend(...request),
+    release: async (...request) => (await opened()).release(...request),
+    watch: async (...request) => (await opened()).watch(...request),
+  };
 }
 
 /**
@@ -56,8 +104,12 @@ export function userDirectory(): string {
   return `/tmp/dlock-${user}`;
 }
 
-/** What must appear in no message: the URL, the password in it, and both as they are written. */
+/** What must appear in no message: the URLs, the passwords in them, and both as they are written. */
 export function secretsOf(url: string): string[] {
+  return [url, ...urlsOf(url)].flatMap(secretsOfOne);
+}
+
+function secretsOfOne(url: string): string[] {
   const [, credentials] = /^[a-z+]*:\/*(.*)@/is.exec(url) ?? [];
   if (!credentials) return [];
   const password = credentials.slice(credentials.indexOf(':') + 1);
@@ -74,10 +126,17 @@ function decoded(text: string): string {
   }
 }
 
+/** A comma parts two URLs only before a scheme: passwords and lists of hosts may hold commas too. */
+function urlsOf(list: string): string[] {
+  return list.split(/,\s*(?=[a-z][a-z+]*:\/\/|file:\/)/i);
+}
+
+/** These name several hosts, which a URL cannot. */
+function isTopology(url: string): boolean {
+  return /^redis\+/i.test(url);
+}
+
 function parseUrl(url: string): URL {
-  if (/,\s*[a-z][a-z+.-]*:/i.test(url)) {
-    throw new UsageError('a list of stores, for a quorum, is not supported yet: name one store');
-  }
   if (!URL.canParse(url)) {
     throw new UsageError(
       'the URL of the store is none; if it holds a password, is that percent-encoded?',
@@ -108,13 +167,16 @@ function directoryOf(url: string, parsed: URL): string {
   }
 }
 
-/** The first connection fails at once, so that somebody is told; later ones are made again. */
-async function openRedis(url: string, { hostname, pathname }: URL): Promise<LockStore> {
+function checkRedisUrl({ hostname, pathname }: URL): void {
   if (!hostname || !/^\/?\d*$/.test(pathname)) {
     throw new UsageError(
       'the URL of a Redis server is redis://[[user]:password@]host[:port][/database]',
     );
   }
+}
+
+/** The first connection fails at once, so that somebody is told; later ones are made again. */
+async function openRedis(url: string): Promise<RedisStore> {
   const { createClient } = await load('redis', () => import('redis'));
   let connected = false;
   const reconnectStrategy = (retries: number) => connected && Math.min(50 * retries, 500);

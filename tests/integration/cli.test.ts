@@ -4,86 +4,26 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
-import { type ExecaError, execa, type Options, type Result } from 'execa';
+import { type ExecaError, execa, type Result } from 'execa';
 import { createClient } from 'redis';
 import { listByPs, listProc } from '../../src/cli/processes.js';
 import { userDirectory } from '../../src/cli/store.js';
 import { eventually } from '../../src/testing/fixture.js';
+import {
+  alive,
+  assertLine,
+  cli,
+  dlock,
+  fileStore,
+  fresh,
+  home,
+  lines,
+  root,
+  running,
+} from '../command.js';
 import { sharedMemcached, sharedRedis, startRedis } from '../servers.js';
-
-const root = fileURLToPath(new URL('../../', import.meta.url));
-let home: string;
-let cli: string;
-
-before(async () => {
-  home = await mkdtemp(join(tmpdir(), 'dlock-cli-'));
-  cli = join(home, 'cli.js');
-  await build({
-    entryPoints: [join(root, 'src/cli/main.ts')],
-    outfile: cli,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20.4',
-    external: ['redis', 'memcache-client'],
-  });
-  await writeFile(join(home, 'package.json'), '{"type":"module"}');
-  await symlink(join(root, 'node_modules'), join(home, 'node_modules'));
-});
-
-after(() => rm(home, { recursive: true, force: true }));
-
-let counter = 0;
-/** A path of its own for each that asks. */
-const fresh = (what: string) => join(home, `${what}-${++counter}`);
-const fileStore = () => pathToFileURL(fresh('store')).href;
-
-interface How {
-  store?: string | undefined;
-  env?: NodeJS.ProcessEnv;
-  stdio?: Options['stdio'];
-}
-
-/** Starts dlock; its outcome is not an error, whatever it is. */
-function dlock(args: string[], { store = fileStore(), env = {}, stdio = 'pipe' }: How = {}) {
-  return execa(process.execPath, [cli, ...args], {
-    env: { DLOCK_STORE: store, ...env },
-    reject: false,
-    stripFinalNewline: false,
-    stdio,
-  });
-}
-
-/** Starts dlock with a command that tells when it runs, and resolves then. */
-async function running(options: string[], script: string, how: How = {}) {
-  const ready = fresh('ready');
-  const started = dlock([...options, '--', 'sh', '-c', `echo $$ > ${ready}; ${script}`], how);
-  await eventually('the command runs', async () => (await lines(ready)).length > 0);
-  return { started, command: Number((await lines(ready))[0]) };
-}
-
-async function lines(file: string): Promise<string[]> {
-  const text = await readFile(file, 'utf8').catch(() => '');
-  return text.split('\n').slice(0, -1);
-}
-
-const alive = (pid: number) => {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-};
-
-/** Every line is dlock's, and names the lock where it has one. */
-function assertLine(outcome: Pick<Result, 'stderr'>, pattern: RegExp): void {
-  const text = String(outcome.stderr);
-  assert.match(text, /^dlock: [^\n]*\n$/);
-  assert.match(text, pattern);
-}
 
 describe('exit codes', () => {
   test('the command’s own, and nothing is said', async () => {
@@ -214,7 +154,6 @@ describe('exit codes', () => {
       [['--store', 'file://', 'job', '--', 'true'], /whole path/],
       [['--store', 'redis:6379', 'job', '--', 'true'], /URL of a Redis server/],
       [['--store', 'memcache://u:p@host', 'job', '--', 'true'], /URL of a Memcached server/],
-      [['--store', 'redis://a,redis://b', 'job', '--', 'true'], /list of stores.* not supported/],
       [
         ['--ttl', '60d', '--store', 'memcache://127.0.0.1:1', 'job', '--', 'true'],
         /ttl of lock "job" must be/,

@@ -1,0 +1,83 @@
+/** The command as the tests run it: built from its sources, with real stores, in real processes. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before } from 'node:test';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+import { execa, type Options, type Result } from 'execa';
+import { eventually } from '../src/testing/fixture.js';
+
+export const root = fileURLToPath(new URL('../', import.meta.url));
+/** A directory that is deleted in the end. */
+export let home: string;
+/** The path of the command. */
+export let cli: string;
+
+before(async () => {
+  home = await mkdtemp(join(tmpdir(), 'dlock-cli-'));
+  cli = join(home, 'cli.js');
+  await build({
+    entryPoints: [join(root, 'src/cli/main.ts')],
+    outfile: cli,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20.4',
+    external: ['redis', 'memcache-client'],
+  });
+  await writeFile(join(home, 'package.json'), '{"type":"module"}');
+  await symlink(join(root, 'node_modules'), join(home, 'node_modules'));
+});
+
+after(() => rm(home, { recursive: true, force: true }));
+
+let counter = 0;
+/** A path of its own for each that asks. */
+export const fresh = (what: string) => join(home, `${what}-${++counter}`);
+export const fileStore = () => pathToFileURL(fresh('store')).href;
+
+export interface How {
+  store?: string | undefined;
+  env?: NodeJS.ProcessEnv;
+  stdio?: Options['stdio'];
+}
+
+/** Starts dlock; its outcome is not an error, whatever it is. */
+export function dlock(args: string[], { store = fileStore(), env = {}, stdio = 'pipe' }: How = {}) {
+  return execa(process.execPath, [cli, ...args], {
+    env: { DLOCK_STORE: store, ...env },
+    reject: false,
+    stripFinalNewline: false,
+    stdio,
+  });
+}
+
+/** Starts dlock with a command that tells when it runs, and resolves then. */
+export async function running(options: string[], script: string, how: How = {}) {
+  const ready = fresh('ready');
+  const started = dlock([...options, '--', 'sh', '-c', `echo $$ > ${ready}; ${script}`], how);
+  await eventually('the command runs', async () => (await lines(ready)).length > 0);
+  return { started, command: Number((await lines(ready))[0]) };
+}
+
+export async function lines(file: string): Promise<string[]> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return text.split('\n').slice(0, -1);
+}
+
+export const alive = (pid: number) => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+/** Every line is dlock's, and names the lock where it has one. */
+export function assertLine(outcome: Pick<Result, 'stderr'>, pattern: RegExp): void {
+  const text = String(outcome.stderr);
+  assert.match(text, /^dlock: [^\n]*\n$/);
+  assert.match(text, pattern);
+}
