@@ -1,0 +1,54 @@
+/** The stores that faults are tried on, each behind the proxy: one row a store. */
+import { MemcacheStore } from 'dlock-js/memcache';
+import { RedisStore } from 'dlock-js/redis';
+import { MemcacheClient } from 'memcache-client';
+import { createClient } from 'redis';
+import type { LockStore } from '../../src/store.js';
+import type { StoreOptions } from '../../src/stores/options.js';
+import { type OwnServer, startMemcached, startRedis } from '../servers.js';
+import { memcached } from './memcached.js';
+import type { Protocol } from './protocol.js';
+import { resp } from './resp.js';
+
+export interface StoreKind {
+  readonly name: string;
+  readonly protocol: Protocol;
+  /** The smallest step of a life, in milliseconds. */
+  readonly step: number;
+  startServer(): Promise<OwnServer>;
+  /** Connects a client of its own, which lasts as long as its block. */
+  open(port: number, options?: StoreOptions): Promise<OpenStore>;
+}
+
+export interface OpenStore extends AsyncDisposable {
+  readonly store: LockStore;
+}
+
+export const storeKinds: StoreKind[] = [
+  { name: 'redis', protocol: resp, step: 1, startServer: startRedis, open: openRedis },
+  {
+    name: 'memcache',
+    protocol: memcached,
+    step: 1_000,
+    startServer: startMemcached,
+    open: openMemcache,
+  },
+];
+
+async function openRedis(port: number, options?: StoreOptions): Promise<OpenStore> {
+  const client = createClient({ url: `redis://127.0.0.1:${port}` });
+  client.on('error', () => {});
+  await client.connect();
+  return {
+    store: new RedisStore(client, options),
+    [Symbol.asyncDispose]: async () => client.destroy(),
+  };
+}
+
+async function openMemcache(port: number, options?: StoreOptions): Promise<OpenStore> {
+  const client = new MemcacheClient({ server: `127.0.0.1:${port}` });
+  return {
+    store: new MemcacheStore(client, options),
+    [Symbol.asyncDispose]: async () => client.shutdown(),
+  };
+}
