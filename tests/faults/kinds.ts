@@ -15,6 +15,10 @@ export interface StoreKind {
   readonly protocol: Protocol;
   /** The smallest step of a life, in milliseconds. */
   readonly step: number;
+  /** The client keeps what it is asked for while it has no connection, and sends it later. */
+  readonly queuesOffline: boolean;
+  /** Its clients subscribe, and those who wait are woken. */
+  readonly wakes: boolean;
   startServer(): Promise<OwnServer>;
   /** Connects a client of its own, which lasts as long as its block. */
   open(port: number, options?: StoreOptions): Promise<OpenStore>;
@@ -25,11 +29,21 @@ export interface OpenStore extends AsyncDisposable {
 }
 
 export const storeKinds: StoreKind[] = [
-  { name: 'redis', protocol: resp, step: 1, startServer: startRedis, open: openRedis },
+  {
+    name: 'redis',
+    protocol: resp,
+    step: 1,
+    queuesOffline: true,
+    wakes: true,
+    startServer: startRedis,
+    open: openRedis,
+  },
   {
     name: 'memcache',
     protocol: memcached,
     step: 1_000,
+    queuesOffline: false,
+    wakes: false,
     startServer: startMemcached,
     open: openMemcache,
   },

@@ -36,6 +36,9 @@ export interface Protocol {
 /** Any command. */
 export const any: Matcher = () => true;
 
+/** What a server sends on its own account, when replies are meant. */
+export const message: Matcher = ([name]) => name === 'message';
+
 /** The nth of the commands that match, counted from 1. */
 export function nth(n: number, matches: Matcher): Matcher {
   let count = 0;

@@ -19,7 +19,7 @@ export interface Held {
 }
 
 /** A trap is for one command, the next that matches; its promise resolves when that has come. */
-export interface Proxy extends AsyncDisposable {
+export interface FaultyProxy extends AsyncDisposable {
   readonly port: number;
   /** How many commands have come that match. */
   count(matches: Matcher): number;
@@ -31,7 +31,7 @@ export interface Proxy extends AsyncDisposable {
   dropReply(matches: Matcher): Promise<void>;
   /** The command waits. It reaches the server even if the client has gone in the meantime. */
   hold(matches: Matcher): Promise<Held>;
-  /** The server carries the command out, and the reply waits. */
+  /** The server carries the command out, and the reply waits; with `message`, a message does. */
   holdReply(matches: Matcher): Promise<Held>;
   /** All that comes from now on is late by `ms`. */
   delay(direction: Direction, ms: number): void;
@@ -53,13 +53,13 @@ interface Trap {
 }
 
 /** @param target the port of the server. */
-export async function startProxy(target: number, protocol: Protocol): Promise<Proxy> {
-  const proxy = new FaultyProxy(target, protocol);
+export async function startProxy(target: number, protocol: Protocol): Promise<FaultyProxy> {
+  const proxy = new TcpProxy(target, protocol);
   await proxy.listen();
   return proxy;
 }
 
-class FaultyProxy implements Proxy {
+class TcpProxy implements FaultyProxy {
   readonly protocol: Protocol;
   readonly #target: number;
   readonly #server = createServer((client) => this.#accept(client));
@@ -191,11 +191,11 @@ interface Piece {
 class Link {
   readonly #client: Socket;
   readonly #server: Socket;
-  readonly #proxy: FaultyProxy;
+  readonly #proxy: TcpProxy;
   /** The command that each reply still to come will answer. */
   readonly #unanswered: Words[] = [];
 
-  constructor(client: Socket, server: Socket, proxy: FaultyProxy) {
+  constructor(client: Socket, server: Socket, proxy: TcpProxy) {
     this.#client = client;
     this.#server = server;
     this.#proxy = proxy;
@@ -219,7 +219,7 @@ class Link {
   #reply(bytes: Buffer): Piece | undefined {
     const reply = this.#proxy.protocol.readReply(bytes, this.#unanswered[0]);
     if (!reply) return undefined;
-    const words = reply.unasked ? [] : (this.#unanswered.shift() ?? []);
+    const words = reply.unasked ? ['message'] : (this.#unanswered.shift() ?? []);
     if (!reply.unasked) this.#proxy.replies += 1;
     return { end: reply.end, goesOn: this.#proxy.pass('replies', words) };
   }
