@@ -4,7 +4,7 @@
  */
 import { onAbort } from './abort.js';
 import { clock } from './clock.js';
-import { lockNamed, StoreError } from './errors.js';
+import { lockNamed, StoreError, shown } from './errors.js';
 import { type Subject, tell } from './events.js';
 import type { Attempt, LockStore } from './store.js';
 
@@ -158,7 +158,8 @@ function answerWithin<T>(answer: Promise<T>, ms: number, signal?: AbortSignal): 
 
 /** The one place where a store's trouble gets its name. */
 export function storeError(subject: Subject, operation: string, cause: unknown): StoreError {
-  const reason = (cause as Error | undefined)?.message || String(cause);
+  const { message: told } = Object(cause);
+  const reason = typeof told === 'string' && told !== '' ? told : shown(cause);
   const message = `The store failed to ${operation} ${lockNamed(subject.name)}: ${reason}`;
   const error = new StoreError(message, { cause });
   tell('store-error', subject, () => ({ operation, error }));

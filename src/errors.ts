@@ -69,6 +69,12 @@ function brand(type: abstract new (...args: never) => Error, name: string): void
   });
 }
 
+/** A value as messages show it, whatever it is: not everything can be made a string. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 100));
+  return Object(value) === value ? Object.prototype.toString.call(value) : String(value);
+}
+
 /** A lock as messages name it: quoted, control characters escaped, not endlessly long. */
 export function lockNamed(name: string): string {
   return `lock ${JSON.stringify(name.slice(0, 100))}`;

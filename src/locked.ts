@@ -1,5 +1,6 @@
 /** Running a piece of work under a lock. */
 import { acquireInLine } from './acquire.js';
+import { shown } from './errors.js';
 import { warn } from './events.js';
 import type { Lease } from './lease.js';
 import { type AcquireOptions, readTerms } from './options.js';
@@ -29,7 +30,7 @@ export async function locked<T>(
 ): Promise<Outcome<T>> {
   const terms = readTerms(store, name, options);
   if (typeof body !== 'function') {
-    throw new TypeError(`The body of locked must be a function, not ${String(body)}`);
+    throw new TypeError(`The body of locked must be a function, not ${shown(body)}`);
   }
   const lease = await acquireInLine(store, name, terms);
   if (!lease) return { ran: false, reason: 'held' };

@@ -2,7 +2,7 @@
 import { acquireInLine, attempt, inTime } from './acquire.js';
 import { askToAcquire, askToExtend, type Claim, newClaim } from './ask.js';
 import { clock, pause } from './clock.js';
-import { LeaseLostError, lockNamed, StoreError } from './errors.js';
+import { LeaseLostError, lockNamed, StoreError, shown } from './errors.js';
 import type { Lease } from './lease.js';
 import { type Outcome, runUnder } from './locked.js';
 import { checkTime, type OnceOptions, readTerms, type Terms } from './options.js';
@@ -41,15 +41,18 @@ export async function once<T>(
   name: string,
   period: string,
   body: (lease: Lease) => T | Promise<T>,
-  { retain = 24 * 3_600_000, ...options }: OnceOptions = {},
+  options: OnceOptions = {},
 ): Promise<Outcome<T>> {
   const terms = readTerms(store, name, options);
+  const { retain = 24 * 3_600_000 } = options;
   checkTime(name, 'retain', retain, 1, store.maxTtl);
   if (typeof period !== 'string' || period === '') {
-    throw new TypeError(`The period of ${lockNamed(name)} must be a string that is not empty`);
+    throw new TypeError(
+      `The period of ${lockNamed(name)} must be a string that is not empty, not ${shown(period)}`,
+    );
   }
   if (typeof body !== 'function') {
-    throw new TypeError(`The body of ${lockNamed(name)} must be a function, not ${String(body)}`);
+    throw new TypeError(`The body of ${lockNamed(name)} must be a function, not ${shown(body)}`);
   }
   const periodName = `${name}@${period}`;
   readTerms(store, periodName);

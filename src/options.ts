@@ -1,5 +1,5 @@
 /** What callers may ask for, with every default and limit; checked here, before any request. */
-import { lockNamed } from './errors.js';
+import { lockNamed, shown } from './errors.js';
 import type { LockStore } from './store.js';
 
 /** What a lease is to be like. */
@@ -133,8 +133,4 @@ export function requirements(name: string) {
 
 function isFunction(value: unknown): boolean {
   return typeof value === 'function';
-}
-
-function shown(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value);
 }

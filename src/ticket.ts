@@ -1,5 +1,6 @@
 /** A lease on its way from one process to another. */
-import { requirements } from './options.js';
+import { shown } from './errors.js';
+import { checkTime, requirements } from './options.js';
 
 /**
  * What `handOver` gives and `adopt` takes: plain JSON. Who knows it can keep the lock or give it
@@ -19,9 +20,11 @@ export interface LeaseTicket {
 /** Checks what came from another process. The token is a secret, and in no message. */
 export function readTicket(ticket: LeaseTicket): LeaseTicket {
   const { name, token, ttl, fence } = ticket ?? {};
-  const must = requirements(String(name));
+  const lock = typeof name === 'string' ? name : shown(name);
+  const must = requirements(lock);
   const isToken = typeof token === 'string' && /^[0-9a-f]{32}$/.test(token);
   must(TypeError, isToken, 'The token in the ticket', 'be what handOver gave', typeof token);
+  checkTime(lock, 'The ttl in the ticket', ttl, 1);
   const isFence = fence === undefined || Number.isSafeInteger(fence);
   must(TypeError, isFence, 'The fence in the ticket', 'be a whole number', fence);
   return { name, token, ttl, ...(fence !== undefined && { fence }) };

@@ -50,7 +50,9 @@ export class FileStore implements LockStore {
     { ttl = defaults.ttl, timeout = defaults.timeout }: FileStoreOptions = {},
   ) {
     if (typeof directory !== 'string' || directory === '') {
-      throw new TypeError(`FileStore needs the path of a directory, not ${String(directory)}`);
+      throw new TypeError(
+        `FileStore needs the path of a directory, not ${directory === '' ? 'an empty one' : typeof directory}`,
+      );
     }
     this.ttl = ttl;
     this.timeout = timeout;

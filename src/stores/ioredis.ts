@@ -72,7 +72,7 @@ export class IoredisStore implements LockStore {
   ) {
     // Clients of node-redis have the same methods, but no status.
     if (typeof client?.eval !== 'function' || typeof client.status !== 'string') {
-      throw new TypeError(`IoredisStore needs a client of ioredis, not ${String(client)}`);
+      throw new TypeError(`IoredisStore needs a client of ioredis, not ${typeof client}`);
     }
     const { isCluster, options } = client;
     if (isCluster && options.keyPrefix) {

@@ -50,7 +50,7 @@ export class MemcacheStore implements LockStore {
     }: MemcacheStoreOptions = {},
   ) {
     if (typeof client?.gets !== 'function' || typeof client.cas !== 'function') {
-      throw new TypeError(`MemcacheStore needs a client of memcache-client, not ${String(client)}`);
+      throw new TypeError(`MemcacheStore needs a client of memcache-client, not ${typeof client}`);
     }
     checkPrefix(prefix, /^[!-~]{0,186}$/, 'be at most 186 printable ASCII characters, no space');
     this.ttl = ttl;

@@ -16,6 +16,9 @@ export const defaults = { prefix: 'dlock:', ttl: 30_000, timeout: 5_000 };
 
 /** Checks the one option that only the store can judge. */
 export function checkPrefix(prefix: string, allowed: RegExp, rule: string): void {
+  if (typeof prefix !== 'string') {
+    throw new TypeError(`The prefix of a store must be a string, not ${typeof prefix}`);
+  }
   if (allowed.test(prefix)) return;
   throw new RangeError(`The prefix of a store must ${rule}, not ${JSON.stringify(prefix)}`);
 }

@@ -67,7 +67,7 @@ export class RedisStore implements LockStore {
     }: RedisStoreOptions = {},
   ) {
     if (typeof client?.eval !== 'function') {
-      throw new TypeError(`RedisStore needs a client of redis, not ${String(client)}`);
+      throw new TypeError(`RedisStore needs a client of redis, not ${typeof client}`);
     }
     checkPrefix(prefix, prefixPattern, 'not be empty or begin with NUL');
     this.ttl = ttl;

@@ -1,0 +1,257 @@
+/**
+ * Arguments that are anything at all: what cannot be meant is a TypeError or RangeError before any
+ * request, and any name that can be is a lock of its own. DLOCK_FUZZ_RUNS: how many of each kind.
+ */
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { acquire, adopt, type LockStore, locked, once, tryAcquire } from 'dlock-js';
+import { FileStore } from 'dlock-js/file';
+import { MemcacheStore } from 'dlock-js/memcache';
+import { MemoryStore } from 'dlock-js/memory';
+import { RedisStore } from 'dlock-js/redis';
+import fc from 'fast-check';
+import { readArguments, UsageError } from '../../src/cli/arguments.js';
+import { openStore, secretsOf } from '../../src/cli/store.js';
+import { altered } from '../../src/testing/fixture.js';
+import { storeKinds } from './kinds.js';
+
+const runs = Number(process.env.DLOCK_FUZZ_RUNS ?? 200);
+
+/** A store that counts what it is asked, and grants it. */
+function countingStore(options: object = {}) {
+  const memory = new MemoryStore();
+  const asked = { requests: 0 };
+  const store = altered(memory, {
+    acquire: (...request) => {
+      asked.requests += 1;
+      return memory.acquire(...request);
+    },
+    extend: (...request) => {
+      asked.requests += 1;
+      return memory.extend(...request);
+    },
+    ...options,
+  });
+  return { store, asked };
+}
+
+/** A TypeError or RangeError of ours, which says what was received. */
+function assertRefusal(error: unknown): asserts error is Error {
+  assert.ok(error instanceof TypeError || error instanceof RangeError, `${error}`);
+  assert.match(error.message, /, not /);
+}
+
+/** Refused before any request, or granted. */
+async function assertRefusedOrGranted(
+  attempt: Promise<unknown>,
+  asked: { requests: number },
+): Promise<void> {
+  const before = asked.requests;
+  try {
+    const outcome = await attempt;
+    if (outcome && typeof outcome === 'object' && 'release' in outcome) {
+      await (outcome as { release(): Promise<boolean> }).release();
+    }
+  } catch (error) {
+    assertRefusal(error);
+    assert.equal(asked.requests, before, 'refused before any request');
+  }
+}
+
+const anything = fc.anything({ withBigInt: true, withDate: true, withNullPrototype: true });
+const time = fc.oneof(
+  fc.integer(),
+  fc.double(),
+  fc.constantFrom('1000', null, -0, 2 ** 53),
+  anything,
+);
+
+describe('arguments that are anything', () => {
+  test('names', async () => {
+    const { store, asked } = countingStore();
+    const property = fc.asyncProperty(anything, async (name) => {
+      await assertRefusedOrGranted(tryAcquire(store, name as string), asked);
+      await assertRefusedOrGranted(
+        locked(store, name as string, () => {}),
+        asked,
+      );
+    });
+    await fc.assert(property, { numRuns: runs });
+  });
+
+  test('options, and their values', async () => {
+    const options = fc.oneof(
+      anything,
+      fc.record(
+        { ttl: time, renew: anything, minHold: time, wait: time, signal: anything, retain: time },
+        { requiredKeys: [] },
+      ),
+    );
+    const property = fc.asyncProperty(options, async (given) => {
+      const { store, asked } = countingStore();
+      await assertRefusedOrGranted(tryAcquire(store, 'a', given as object), asked);
+      await assertRefusedOrGranted(acquire(store, 'b', given as object), asked);
+      await assertRefusedOrGranted(
+        locked(store, 'c', () => {}, given as object),
+        asked,
+      );
+      await assertRefusedOrGranted(
+        once(store, 'd', 'period', () => {}, given as object),
+        asked,
+      );
+    });
+    await fc.assert(property, { numRuns: runs });
+  });
+
+  test('stores, their times, and bodies', async () => {
+    const property = fc.asyncProperty(anything, time, time, async (store, ttl, timeout) => {
+      await assertRefusedOrGranted(tryAcquire(store as LockStore, 'a'), { requests: 0 });
+      const odd = countingStore({ ttl, timeout });
+      await assertRefusedOrGranted(tryAcquire(odd.store, 'a'), odd.asked);
+      const { store: sound, asked } = countingStore();
+      await assertRefusedOrGranted(locked(sound, 'a', store as () => void), asked);
+      await assertRefusedOrGranted(
+        once(sound, 'a', store as string, () => {}),
+        asked,
+      );
+    });
+    await fc.assert(property, { numRuns: runs });
+  });
+
+  test('tickets: nothing but the right one adopts, and no token is in a message', async () => {
+    const hex = fc.string({
+      unit: fc.constantFrom(...'0123456789abcdef'),
+      minLength: 32,
+      maxLength: 32,
+    });
+    const ticket = fc.oneof(
+      anything,
+      fc.record(
+        {
+          name: fc.oneof(fc.constant('held'), anything),
+          token: fc.oneof(hex, fc.string(), anything),
+          ttl: time,
+          fence: time,
+        },
+        { requiredKeys: [] },
+      ),
+    );
+    const property = fc.asyncProperty(ticket, async (given) => {
+      const { store, asked } = countingStore();
+      await using holder = await tryAcquire(store, 'held', { ttl: 60_000 });
+      asked.requests = 0;
+      try {
+        const lease = await adopt(store, given as never);
+        assert.equal(lease, null);
+      } catch (error) {
+        assertRefusal(error);
+        assert.equal(asked.requests, 0);
+        const { token } = (given ?? {}) as { token?: unknown };
+        if (typeof token === 'string' && token.length > 8) {
+          assert.ok(!error.message.includes(token), error.message);
+        }
+      }
+      assert.equal(holder?.held, true);
+    });
+    await fc.assert(property, { numRuns: runs });
+  });
+
+  test('what extends and releases', async () => {
+    const property = fc.asyncProperty(time, async (given) => {
+      // A life of milliseconds may be over before the answer has come.
+      fc.pre(!Number.isInteger(given) || Number(given) <= 0 || Number(given) > 60_000);
+      const { store } = countingStore();
+      const lease = await tryAcquire(store, 'a');
+      assert.ok(lease);
+      await lease.extend(given as number).catch(assertRefusal);
+      assert.equal(lease.held, true);
+      await lease.release({ after: given as number }).catch(assertRefusal);
+      await lease.release();
+    });
+    await fc.assert(property, { numRuns: runs });
+  });
+
+  test('options of stores', () => {
+    const client = { eval() {}, gets() {}, cas() {}, add() {} } as never;
+    const property = fc.property(anything, anything, (prefix, directory) => {
+      for (const create of [
+        () => new RedisStore(client, { prefix: prefix as string }),
+        () => new MemcacheStore(client, { prefix: prefix as string }),
+        () => new FileStore(directory as string),
+        () => new RedisStore(directory as never),
+        () => new MemcacheStore(directory as never),
+      ]) {
+        try {
+          create();
+        } catch (error) {
+          assertRefusal(error);
+        }
+      }
+    });
+    fc.assert(property, { numRuns: runs });
+  });
+
+  test('arguments of the command, and the URL of its store', async () => {
+    const word = fc.oneof(
+      fc.string(),
+      fc.constantFrom('--', '--ttl', '--wait', '--once', '-E', '-q', '--store', 'name', '1s', '0'),
+    );
+    const property = fc.asyncProperty(fc.array(word), fc.string(), async (words, url) => {
+      try {
+        readArguments(words, { DLOCK_STORE: url });
+      } catch (error) {
+        assert.ok(error instanceof UsageError, `${error}`);
+        assert.ok(!/\n/.test(error.message), 'one line');
+      }
+      secretsOf(url);
+      // Only what cannot be a store: none of these is opened.
+      if (/^(file|rediss?|memcache):/i.test(url)) return;
+      await assert.rejects(openStore(url), UsageError);
+    });
+    await fc.assert(property, { numRuns: runs });
+  });
+});
+
+/** Names of all characters, near-misses of each other, and pieces of protocols and paths. */
+const names = fc.uniqueArray(
+  fc
+    .oneof(
+      fc.string({ unit: 'binary', minLength: 1 }),
+      fc.string({
+        unit: fc.constantFrom('\0', '\r\n', ' ', '{', '}', '/', '.', '%', 'a', 'A', '\u0301'),
+      }),
+      fc.string({ unit: 'grapheme', minLength: 200, maxLength: 300 }),
+    )
+    .filter((name) => name !== '' && name.isWellFormed()),
+  { minLength: 2, maxLength: 20 },
+);
+
+describe('names are any text', { concurrency: true }, () => {
+  async function assertDistinct(store: LockStore): Promise<void> {
+    const property = fc.asyncProperty(names, async (all) => {
+      const leases = await Promise.all(all.map((name) => tryAcquire(store, name, { ttl: 60_000 })));
+      assert.ok(leases.every((lease) => lease !== null));
+      for (const name of all) assert.equal(await tryAcquire(store, name), null);
+      for (const lease of leases) assert.equal(await lease?.release(), true);
+    });
+    await fc.assert(property, { numRuns: Math.ceil(runs / 10) });
+  }
+
+  for (const { name, startServer, open } of storeKinds) {
+    test(`${name}: distinct locks`, async () => {
+      await using server = await startServer();
+      await using mine = await open(server.port);
+      await assertDistinct(mine.store);
+    });
+  }
+
+  test('file: distinct locks, all inside the directory', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'dlock-names-'));
+    await assertDistinct(new FileStore(join(root, 'inner')));
+    assert.deepEqual(await readdir(root), ['inner']);
+    await rm(root, { recursive: true });
+  });
+});
