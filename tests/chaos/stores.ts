@@ -46,6 +46,11 @@ export const storeKinds: Record<string, StoreKind> = {
     setUp: () =>
       behindProxies([startMemcached()], ([port]) => `memcache://127.0.0.1:${port}`, memcacheGauges),
   },
+  quorum: {
+    fenced: false,
+    forfeits: [],
+    setUp: () => behindProxies([startRedis(), startRedis(), startRedis()], redisUrl, redisGauges),
+  },
   file: {
     fenced: true,
     forfeits: ['server frozen', 'connection cut', 'all cut', 'unreachable'],
