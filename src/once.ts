@@ -15,7 +15,7 @@ import type { LockStore } from './store.js';
 const doneToken = 'done';
 
 /** How much longer than its ttl a store may keep a lock, in milliseconds: Memcached's whole seconds. */
-const rounding = 2_000;
+const rounding = 3_000;
 
 /**
  * Runs `body` unless it has been run for this period: `{ ran: false, reason: 'done' }`. While another

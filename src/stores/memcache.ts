@@ -36,7 +36,7 @@ const expired = -1;
 export class MemcacheStore implements LockStore {
   readonly ttl: number;
   readonly timeout: number;
-  readonly maxTtl = (maxSeconds - 1) * 1_000;
+  readonly maxTtl = (maxSeconds - 2) * 1_000;
   readonly #client: MemcacheClient;
   readonly #prefix: string;
 
@@ -116,9 +116,13 @@ export class MemcacheStore implements LockStore {
   }
 }
 
-/** Memcached counts whole seconds: an item with lifetime n lives for more than n - 1 and at most n. */
+/**
+ * Memcached counts whole seconds, and looks at the clock about once a second, a little later each
+ * time: now and then it misses one. So an item with lifetime n lives for more than n - 2 seconds, and
+ * at most n.
+ */
 function lifetimeOf(ttl: number): number {
-  return Math.ceil(ttl / 1_000) + 1;
+  return Math.ceil(ttl / 1_000) + 2;
 }
 
 /** The first word of the server's answer, which the client resolves to or rejects with. */

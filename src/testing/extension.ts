@@ -54,7 +54,7 @@ export const extension: Case[] = [
       assert.equal(lease.signal.aborted, true);
       const attempt = await store.acquire(lock, 'a'.repeat(32), 60_000);
       assert.equal(attempt.granted, false);
-      if (!attempt.granted) assert.ok((attempt.retryAfter ?? 0) <= 20_000 + 2 * step);
+      if (!attempt.granted) assert.ok((attempt.retryAfter ?? 0) <= 20_000 + 3 * step);
       assert.equal(await other.release(lock, thief), true);
     },
   },
@@ -142,7 +142,7 @@ export const extension: Case[] = [
       await extending;
       const start = performance.now();
       await takeWhenFree(other, lock, thief);
-      assert.ok(performance.now() - start < 200 + 2 * step + 3_000);
+      assert.ok(performance.now() - start < 200 + 3 * step + 3_000);
       await other.release(lock, thief);
     },
   },
@@ -201,7 +201,7 @@ export const extension: Case[] = [
       assert.equal(await lease.release(), true);
       await takeWhenFree(other, lock, thief);
       const taken = performance.now() - start;
-      assert.ok(taken >= minHold - 2 && taken < minHold + 2 * step + 2_000, `${taken} ms`);
+      assert.ok(taken >= minHold - 2 && taken < minHold + 3 * step + 2_000, `${taken} ms`);
       await other.release(lock, thief);
     },
   },
@@ -215,7 +215,7 @@ export const extension: Case[] = [
       assert.equal(lease.held, false);
       await takeWhenFree(other, lock, thief);
       const taken = performance.now() - start;
-      assert.ok(taken >= 298 && taken < 300 + 2 * step + 2_000, `${taken} ms`);
+      assert.ok(taken >= 298 && taken < 300 + 3 * step + 2_000, `${taken} ms`);
       await other.release(lock, thief);
     },
   },

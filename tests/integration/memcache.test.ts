@@ -51,13 +51,13 @@ describe('memcached: whole seconds', { concurrency: true }, () => {
         return performance.now() - start;
       });
       for (const life of await Promise.all(lives)) {
-        assert.ok(life >= ttl && life <= ttl + 3_000, `${life} ms`);
+        assert.ok(life >= ttl && life <= ttl + 4_000, `${life} ms`);
       }
     });
   }
 
   test('the longest ttl is 30 days, less what rounding needs; the server takes it', async () => {
-    assert.equal(store.maxTtl, (30 * 24 * 3_600 - 1) * 1_000);
+    assert.equal(store.maxTtl, (30 * 24 * 3_600 - 2) * 1_000);
     const name = `longest ${process.pid}`;
     await using lease = await tryAcquire(store, name, { ttl: store.maxTtl });
     await delay(1_100);

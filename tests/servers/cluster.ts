@@ -38,8 +38,9 @@ export async function startCluster(): Promise<RedisCluster> {
   return { nodes, url, stop, [Symbol.asyncDispose]: stop };
 }
 
+/** On a busy machine a short time-out would replace a master for no reason. */
 function startNode(directory: string, name: string): Promise<OwnServer> {
-  const options = `--cluster-enabled yes --cluster-config-file ${name}.conf --cluster-node-timeout 2000`;
+  const options = `--cluster-enabled yes --cluster-config-file ${name}.conf --cluster-node-timeout 60000`;
   return startProcess(redis, [...options.split(' '), '--dir', directory, '--dbfilename', name]);
 }
 

@@ -20,6 +20,7 @@ import { FileStore, type FileStoreOptions } from 'dlock-js/file';
 import { type IoredisClient, IoredisStore, type IoredisStoreOptions } from 'dlock-js/ioredis';
 import { type MemcacheClient, MemcacheStore, type MemcacheStoreOptions } from 'dlock-js/memcache';
 import { MemoryStore, type MemoryStoreOptions } from 'dlock-js/memory';
+import { QuorumStore, type QuorumStoreOptions } from 'dlock-js/quorum';
 import { type RedisClient, RedisStore, type RedisStoreOptions } from 'dlock-js/redis';
 import { type StoreFixture, type StoreUnderTest, testStore } from 'dlock-js/testing';
 
@@ -28,19 +29,21 @@ const file: FileStoreOptions = { timeout: 1_000 };
 const redis: RedisStoreOptions = { prefix: 'app:' };
 const ioredis: IoredisStoreOptions = { timeout: 1_000 };
 const memcache: MemcacheStoreOptions = { ...redis, ttl: 60_000 };
+const quorum: QuorumStoreOptions = { ttl: 60_000 };
 
 export function everyStore(
   redisClient: RedisClient,
   ioredisClient: IoredisClient,
   memcacheClient: MemcacheClient,
 ): LockStore[] {
-  return [
+  const stores = [
     new MemoryStore(memory),
     new FileStore('locks', file),
     new RedisStore(redisClient, redis),
     new IoredisStore(ioredisClient, ioredis),
     new MemcacheStore(memcacheClient, memcache),
   ];
+  return [...stores, new QuorumStore(stores, quorum)];
 }
 
 /** A store of somebody's own, from the types of the core alone. */
