@@ -12,13 +12,18 @@ export interface MemcacheClient {
   /** The command of the same name; resolves to the words of the reply, or rejects with them. */
   add(key: string, value: string, options: { lifetime: number }): Promise<unknown>;
   /** The command of the same name; resolves to undefined for a miss. */
-  gets(key: string): Promise<unknown>;
+  gets(keys: string[]): Promise<unknown>;
   /** The command of the same name; resolves to the words of the reply, or rejects with them. */
   cas(key: string, value: string, options: { lifetime: number; casUniq: string }): Promise<unknown>;
 }
 
 /** `prefix` must be printable ASCII without spaces, at most 186 characters. */
 export interface MemcacheStoreOptions extends KeyedStoreOptions {}
+
+interface Item {
+  readonly value: unknown;
+  readonly casUniq: unknown;
+}
 
 const maxKeyLength = 250;
 /** The server reads a longer expiry time, in seconds, as a date (protocol.txt, "Expiration times"). */
@@ -93,10 +98,14 @@ export class MemcacheStore implements LockStore {
     throw new Error('Memcached reported a change at every compare-and-swap');
   }
 
+  /** Asks for a list of one key: asked for the key alone, the client takes any answer for a miss. */
   async #item(key: string): Promise<{ value: unknown; casUniq: string } | undefined> {
-    const item = (await this.#client.gets(key)) as { value: unknown; casUniq: unknown } | undefined;
+    const items = (await this.#client.gets([key])) as Record<string, Item>;
+    const isExpected = !Array.isArray(items) && Object.keys(items).every((found) => found === key);
+    if (!isExpected) throw unexpected(items);
+    const item = items[key];
     if (item === undefined) return undefined;
-    const casUniq = String(item?.casUniq);
+    const casUniq = String(item.casUniq);
     if (!/^[1-9]\d*$/.test(casUniq)) {
       throw new Error(`Memcached gave the cas number ${casUniq}; does the server run with -C?`);
     }
@@ -136,7 +145,7 @@ async function answered(reply: Promise<unknown>): Promise<string> {
   }
 }
 
-function unexpected(answer: string): Error {
+function unexpected(answer: unknown): Error {
   return new TypeError(
     `Memcached answered ${JSON.stringify(answer)}, which the request does not allow`,
   );

@@ -1,6 +1,9 @@
 /** The stores that faults are tried on, each behind the proxy: one row a store. */
+import { once } from 'node:events';
+import { IoredisStore } from 'dlock-js/ioredis';
 import { MemcacheStore } from 'dlock-js/memcache';
 import { RedisStore } from 'dlock-js/redis';
+import { Redis } from 'ioredis';
 import { MemcacheClient } from 'memcache-client';
 import { createClient } from 'redis';
 import type { LockStore } from '../../src/store.js';
@@ -17,6 +20,8 @@ export interface StoreKind {
   readonly step: number;
   /** The client keeps what it is asked for while it has no connection, and sends it later. */
   readonly queuesOffline: boolean;
+  /** The client sends again, by itself, what the connection was lost for before it was answered. */
+  readonly resends: boolean;
   /** Its clients subscribe, and those who wait are woken. */
   readonly wakes: boolean;
   startServer(): Promise<OwnServer>;
@@ -34,15 +39,27 @@ export const storeKinds: StoreKind[] = [
     protocol: resp,
     step: 1,
     queuesOffline: true,
+    resends: false,
     wakes: true,
     startServer: startRedis,
     open: openRedis,
+  },
+  {
+    name: 'ioredis',
+    protocol: resp,
+    step: 1,
+    queuesOffline: true,
+    resends: true,
+    wakes: true,
+    startServer: startRedis,
+    open: openIoredis,
   },
   {
     name: 'memcache',
     protocol: memcached,
     step: 1_000,
     queuesOffline: false,
+    resends: false,
     wakes: false,
     startServer: startMemcached,
     open: openMemcache,
@@ -56,6 +73,16 @@ async function openRedis(port: number, options?: StoreOptions): Promise<OpenStor
   return {
     store: new RedisStore(client, options),
     [Symbol.asyncDispose]: async () => client.destroy(),
+  };
+}
+
+async function openIoredis(port: number, options?: StoreOptions): Promise<OpenStore> {
+  const client = new Redis(port, '127.0.0.1');
+  client.on('error', () => {});
+  await once(client, 'ready');
+  return {
+    store: new IoredisStore(client, options),
+    [Symbol.asyncDispose]: async () => client.disconnect(),
   };
 }
 

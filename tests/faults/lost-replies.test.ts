@@ -40,7 +40,7 @@ function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreK
     if (lease) {
       assert.equal(lease.held, true);
       await assertTaken(others.store, lock);
-      await lease.release();
+      await lease.release().catch((error) => assert.ok(error instanceof StoreError));
     }
     await assertComesFree(lock);
     return lease;
@@ -99,12 +99,12 @@ function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreK
 
   test('an acquire whose reply is lost, and the server out of reach then: undone once it is back', async () => {
     await using proxy = await startProxy(server.port, protocol);
-    await using mine = await open(proxy.port, { ttl: hour, timeout: 300 });
+    await using mine = await open(proxy.port, { ttl: hour, timeout: 500 });
     const holding = proxy.holdReply(protocol.acquire);
-    const attempt = tryAcquire(mine.store, 'out of reach');
+    const failed = assert.rejects(tryAcquire(mine.store, 'out of reach'), StoreError);
     await holding;
     proxy.refuse();
-    await assert.rejects(attempt, StoreError);
+    await failed;
     await assertTaken(others.store, 'out of reach');
     proxy.accept();
     await assertComesFree('out of reach');
@@ -112,7 +112,7 @@ function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreK
 
   test('an acquire that the client sends only once it is connected again is undone', async () => {
     await using proxy = await startProxy(server.port, protocol);
-    await using mine = await open(proxy.port, { ttl: hour, timeout: 300 });
+    await using mine = await open(proxy.port, { ttl: hour, timeout: 500 });
     await (await tryAcquire(mine.store, 'offline'))?.release();
     proxy.refuse();
     const before = proxy.count(protocol.acquire);
@@ -120,7 +120,7 @@ function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreK
     for (let attempt = 0; attempt < 2; attempt++) {
       const start = performance.now();
       await assert.rejects(tryAcquire(mine.store, 'offline'), StoreError);
-      assert.ok(performance.now() - start < 1_000, 'within the timeout');
+      assert.ok(performance.now() - start < 1_500, 'within the timeout');
     }
     const sentLate = proxy.holdReply(protocol.acquire);
     proxy.accept();
@@ -131,11 +131,11 @@ function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreK
 
   test('an acquire that arrives after the time-out, in a frozen network, is undone', async () => {
     await using proxy = await startProxy(server.port, protocol);
-    await using mine = await open(proxy.port, { ttl: hour, timeout: 300 });
+    await using mine = await open(proxy.port, { ttl: hour, timeout: 500 });
     const holding = proxy.hold(protocol.acquire);
-    const attempt = tryAcquire(mine.store, 'frozen');
+    const failed = assert.rejects(tryAcquire(mine.store, 'frozen'), /no answer within 500 ms/);
     const held = await holding;
-    await assert.rejects(attempt, /no answer within 300 ms/);
+    await failed;
     const answering = proxy.holdReply(protocol.acquire);
     held.letGo();
     (await answering).letGo();

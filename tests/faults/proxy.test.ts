@@ -72,7 +72,10 @@ async function isOpen(port: number): Promise<boolean> {
   }
 }
 
-for (const kind of storeKinds) describe(`${kind.name}: the proxy`, () => testFaults(kind));
+// A client that sends again by itself would hide what became of the first time.
+for (const kind of storeKinds.filter(({ resends }) => !resends)) {
+  describe(`${kind.name}: the proxy`, () => testFaults(kind));
+}
 
 function testFaults({ name, protocol, startServer, open }: StoreKind): void {
   const { acquire, extend, release } = protocol;
