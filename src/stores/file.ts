@@ -172,11 +172,17 @@ function fileName({ generation, fence, end, token }: State): string {
   return `${generation},${fence},${end},${token}`;
 }
 
+/**
+ * None, unless the file is named exactly as we would name it: with a leading zero, or a number too
+ * large to be exact, it could be read, but never be found again to be renamed.
+ */
 function parseState(file: string): State[] {
   const match = /^(\d+),(\d+),(\d+),([^,]*)$/.exec(file);
   if (!match) return [];
   const [generation, fence, end] = match.slice(1, 4).map(Number) as [number, number, number];
-  return [{ generation, fence, end, token: match[4] ?? '' }];
+  const state = { generation, fence, end, token: match[4] ?? '' };
+  const isExact = [generation, fence, end].every(Number.isSafeInteger) && fileName(state) === file;
+  return isExact ? [state] : [];
 }
 
 /** Undefined where the file or directory was not there (any more). */
