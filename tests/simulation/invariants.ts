@@ -70,7 +70,14 @@ export class Judge {
   /** Tokens whose key may stay until it lapses, by the store's clock. */
   readonly #excused = new Map<string, string>();
   readonly #handedOver = new Set<string>();
+  /** What processes have sent and not heard of, and since when they wait for it. */
+  readonly #inFlight = new Map<Request, { process: SimulatedProcess; since: number }>();
+  /** When a token was first used: an acquire that is repeated is waited for since then. */
+  readonly #asked = new Map<string, number>();
+  /** Processes that do not only stand in line, so that several of their attempts may be under way. */
+  readonly #outOfLine = new Set<SimulatedProcess>();
   readonly #signals = new Map<AbortSignal, SimulatedProcess>();
+  #noted: Violation | undefined;
   #called = 0;
   #done = false;
   #served: Call[] = [];
@@ -82,6 +89,7 @@ export class Judge {
   }
 
   call(process: SimulatedProcess, what: string, limit = Infinity, line?: string): Call {
+    if (!line && ['tryAcquire', 'locked', 'once'].includes(what)) this.#outOfLine.add(process);
     const startMonotonic = process.monotonic();
     const number = ++this.#called;
     const call = { number, process, what, startMonotonic, limit, line, served: false };
@@ -102,9 +110,19 @@ export class Judge {
     this.#signals.set(signal, process);
   }
 
-  sent(process: SimulatedProcess, { token }: Request): void {
+  sent(process: SimulatedProcess, request: Request): void {
+    const { token } = request;
     const users = this.#users.get(token) ?? new Set();
     this.#users.set(token, users.add(process));
+    this.#checkInFlight(process, request);
+    const asked = request.operation === 'acquire' ? this.#asked.get(token) : undefined;
+    const since = asked ?? process.monotonic();
+    if (!this.#asked.has(token)) this.#asked.set(token, since);
+    this.#inFlight.set(request, { process, since });
+  }
+
+  settled(request: Request): void {
+    this.#inFlight.delete(request);
   }
 
   /** An answer has reached a process, `ms` of its time after the request left. */
@@ -190,6 +208,7 @@ export class Judge {
 
   /** Called after each step. */
   check(): void {
+    if (this.#noted) throw this.#noted;
     this.#checkHolders();
     this.#checkCalls();
   }
@@ -221,6 +240,25 @@ export class Judge {
       const listeners = alive ? getEventListeners(signal, 'abort').length : 0;
       must(listeners === 0, 'nothing is left', 'a listener');
     }
+  }
+
+  /** Of a lease, one extension at a time is under way; of a line, one attempt. */
+  #checkInFlight(process: SimulatedProcess, { operation, name, token }: Request): void {
+    for (const [other, { process: sender, since }] of this.#inFlight) {
+      if (sender !== process || other.operation !== operation || other.name !== name) continue;
+      const wait = operation === 'extend' ? Math.min(this.#timeout, other.ttl / 3) : this.#timeout;
+      const givenUp = process.monotonic() - since >= wait - tick;
+      if (givenUp || token === 'done' || this.#handedOver.has(token)) continue;
+      const same = other.token === token;
+      if (operation === 'extend' && same) this.#note('one extension at a time', token);
+      const another = operation === 'acquire' && !same && !this.#outOfLine.has(process);
+      if (another) this.#note('only the head of the line asks', process.name);
+    }
+  }
+
+  /** Within a request, to throw would be to answer as a store that fails. */
+  #note(promise: string, details: string): void {
+    this.#noted ??= new Violation(promise, details);
   }
 
   #checkHolders(): void {

@@ -141,7 +141,7 @@ export class Wire implements LockStore {
     const answer = await this.#transmit<T>(
       () => `${operation} ${token.slice(0, 4)} ${ttl}`,
       (answer) => this.#server.receive(request, answer as (answer: Attempt | boolean) => void),
-    );
+    ).finally(() => this.#judge.settled(request));
     this.#judge.answered(this.#process, request, answer, this.#process.monotonic() - sent);
     return answer;
   }
@@ -167,7 +167,9 @@ export class Wire implements LockStore {
     if ('fails' in fate) this.#world.tell('wake-up lost', this.#process.name);
     else {
       this.#world.in(fate.there, () => {
-        if (this.#wakes.has(watcher)) this.#process.do('replies', wake);
+        if (!this.#wakes.has(watcher)) return;
+        this.#world.tell('woken', this.#process.name);
+        this.#process.do('replies', wake);
       });
     }
   }
