@@ -35,14 +35,14 @@ const mutants: readonly Mutant[] = [
   {
     name: 'the wall clock is ignored',
     file: 'clock.ts',
-    text: 'return Math.min(moment.monotonic - clock.monotonic(), moment.wall - clock.wall());',
-    replacement: 'return moment.monotonic - clock.monotonic();',
+    text: 'return Math.min(to.monotonic - from.monotonic, to.wall - from.wall);',
+    replacement: 'return to.monotonic - from.monotonic;',
   },
   {
     name: 'the monotonic clock is ignored',
     file: 'clock.ts',
-    text: 'return Math.min(moment.monotonic - clock.monotonic(), moment.wall - clock.wall());',
-    replacement: 'return moment.wall - clock.wall();',
+    text: 'return Math.min(to.monotonic - from.monotonic, to.wall - from.wall);',
+    replacement: 'return to.wall - from.wall;',
   },
   {
     name: 'a grant after its deadline is a lease',
@@ -77,8 +77,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'the deadline has no timer',
     file: 'keepalive.ts',
-    text: 'Math.min(until(this.#deadline), this.#untilRenewal())',
-    replacement: 'this.#untilRenewal()',
+    text: 'this.#alarm.set(earliest(this.#deadline, this.#renewal))',
+    replacement: 'this.#alarm.set(this.#renewal)',
   },
   {
     name: '"not yours" is no loss',
@@ -221,8 +221,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'patience has no end',
     file: 'line.ts',
-    text: 'else waiter.serve(null);',
-    replacement: '',
+    text: 'new Alarm(() => waiter.serve(null))',
+    replacement: 'new Alarm(() => {})',
   },
   {
     name: 'a body is done although its lease was lost',

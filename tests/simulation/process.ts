@@ -32,7 +32,8 @@ export class SimulatedProcess implements Clock {
   #alive = true;
   /** Until when it is stalled, and since when it is not. */
   #awakeAt = 0;
-  #asleepUntil = 0;
+  /** Until the clock goes on: another thing may happen at that very time, before it does. */
+  #asleep = false;
   #deferred: { kind: Kind; run: () => void }[] = [];
   /** What the clocks showed at a true time, from which they run on. */
   #base = { at: 0, monotonic: 1_000, wall: 1_700_000_000_000 };
@@ -69,8 +70,7 @@ export class SimulatedProcess implements Clock {
   monotonic(): number {
     if (this.#pretended) return this.#pretended.monotonic;
     const { at, monotonic } = this.#base;
-    const asleep = this.#world.now < this.#asleepUntil;
-    return asleep ? monotonic : monotonic + (this.#world.now - at) * this.#rate;
+    return this.#asleep ? monotonic : monotonic + (this.#world.now - at) * this.#rate;
   }
 
   wall(): number {
@@ -117,14 +117,13 @@ export class SimulatedProcess implements Clock {
 
   /** Its machine sleeps for `ms`. */
   sleep(ms: number, first: First): void {
-    if (this.#world.now < this.#asleepUntil) return;
+    if (this.#asleep) return;
     this.#world.tell('machine asleep', this.name);
     this.#rebase();
-    this.#asleepUntil = this.#world.now + ms;
-    this.#world.at(this.#asleepUntil, () => {
-      const { monotonic } = this.#base;
+    this.#asleep = true;
+    this.#world.in(ms, () => {
       this.#rebase();
-      this.#base.monotonic = monotonic;
+      this.#asleep = false;
       this.disturbedAt = this.#world.now;
     });
     this.stall(ms, first);

@@ -1,8 +1,9 @@
 /**
  * The core in a simulated world: whatever befalls messages, clocks and processes, no promise is broken.
  *
- * `DLOCK_SIMULATION_RUNS` sets how many runs. A run that fails is shrunk and told, step by step, and
- * repeated with the `DLOCK_SIMULATION_SEED` and `DLOCK_SIMULATION_PATH` that it names.
+ * A few runs are always the same, so that no change is blamed for what it did not do. More of them,
+ * each time others, are made with `DLOCK_SIMULATION_RUNS`. A run that fails is shrunk and told, step
+ * by step, and repeated with the `DLOCK_SIMULATION_SEED` and `DLOCK_SIMULATION_PATH` that it names.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -10,14 +11,14 @@ import { compileCore } from './core.js';
 import { simulate } from './simulate.js';
 
 const {
-  DLOCK_SIMULATION_RUNS: runs = '2000',
-  DLOCK_SIMULATION_SEED: seed,
+  DLOCK_SIMULATION_RUNS: runs,
+  DLOCK_SIMULATION_SEED: seed = runs ? undefined : '1',
   DLOCK_SIMULATION_PATH: path,
 } = process.env;
 
 test('no promise is broken', async (context) => {
   const { failure, figures } = await simulate(await compileCore(), {
-    runs: Number(runs),
+    runs: Number(runs ?? 2_000),
     ...(seed && { seed: Number(seed) }),
     ...(path && { path }),
   });
