@@ -55,6 +55,7 @@ for (const [version, connectClient] of Object.entries(connectors)) {
 
 testStore({
   name: 'RedisStore, a pool of node-redis 6',
+  watch: false,
   async create() {
     const pools = [createClientPool({ url }), createClientPool({ url })] as const;
     for (const pool of pools) await pool.connect();
