@@ -46,12 +46,12 @@ function assertRefusal(error: unknown): asserts error is Error {
 
 /** Refused before any request, or granted: where the life is too short to be had, in vain. */
 async function assertRefusedOrGranted(
-  attempt: Promise<unknown>,
+  attempt: () => Promise<unknown>,
   asked: { requests: number },
 ): Promise<void> {
   const before = asked.requests;
   try {
-    const outcome = await attempt;
+    const outcome = await attempt();
     if (outcome && typeof outcome === 'object' && 'release' in outcome) {
       await (outcome as { release(): Promise<boolean> }).release();
     }
@@ -74,11 +74,8 @@ describe('arguments that are anything', () => {
   test('names', async () => {
     const { store, asked } = countingStore();
     const property = fc.asyncProperty(anything, async (name) => {
-      await assertRefusedOrGranted(tryAcquire(store, name as string), asked);
-      await assertRefusedOrGranted(
-        locked(store, name as string, () => {}),
-        asked,
-      );
+      await assertRefusedOrGranted(() => tryAcquire(store, name as string), asked);
+      await assertRefusedOrGranted(() => locked(store, name as string, () => {}), asked);
     });
     await fc.assert(property, { numRuns: runs });
   });
@@ -93,14 +90,11 @@ describe('arguments that are anything', () => {
     );
     const property = fc.asyncProperty(options, async (given) => {
       const { store, asked } = countingStore();
-      await assertRefusedOrGranted(tryAcquire(store, 'a', given as object), asked);
-      await assertRefusedOrGranted(acquire(store, 'b', given as object), asked);
+      await assertRefusedOrGranted(() => tryAcquire(store, 'a', given as object), asked);
+      await assertRefusedOrGranted(() => acquire(store, 'b', given as object), asked);
+      await assertRefusedOrGranted(() => locked(store, 'c', () => {}, given as object), asked);
       await assertRefusedOrGranted(
-        locked(store, 'c', () => {}, given as object),
-        asked,
-      );
-      await assertRefusedOrGranted(
-        once(store, 'd', 'period', () => {}, given as object),
+        () => once(store, 'd', 'period', () => {}, given as object),
         asked,
       );
     });
@@ -109,15 +103,12 @@ describe('arguments that are anything', () => {
 
   test('stores, their times, and bodies', async () => {
     const property = fc.asyncProperty(anything, time, time, async (store, ttl, timeout) => {
-      await assertRefusedOrGranted(tryAcquire(store as LockStore, 'a'), { requests: 0 });
+      await assertRefusedOrGranted(() => tryAcquire(store as LockStore, 'a'), { requests: 0 });
       const odd = countingStore({ ttl, timeout });
-      await assertRefusedOrGranted(tryAcquire(odd.store, 'a'), odd.asked);
+      await assertRefusedOrGranted(() => tryAcquire(odd.store, 'a'), odd.asked);
       const { store: sound, asked } = countingStore();
-      await assertRefusedOrGranted(locked(sound, 'a', store as () => void), asked);
-      await assertRefusedOrGranted(
-        once(sound, 'a', store as string, () => {}),
-        asked,
-      );
+      await assertRefusedOrGranted(() => locked(sound, 'a', store as () => void), asked);
+      await assertRefusedOrGranted(() => once(sound, 'a', store as string, () => {}), asked);
     });
     await fc.assert(property, { numRuns: runs });
   });
