@@ -6,7 +6,7 @@ import { help, version } from './help.js';
 import { Messages } from './messages.js';
 import { Run } from './run.js';
 import { Signals } from './signals.js';
-import { secretsOf } from './store.js';
+import { secretsOf } from './store-url.js';
 
 const messages = new Messages();
 

@@ -5,6 +5,7 @@ import type { Lease } from '../lease.js';
 import { locked } from '../locked.js';
 import { once } from '../once.js';
 import { type Settings, UsageError } from './arguments.js';
+import { UnusableStore } from './client.js';
 import { Command, StartError } from './command.js';
 import { exitOfSignal, exits } from './exits.js';
 import { type Alarm, type Guard, guard } from './guard.js';
@@ -12,7 +13,7 @@ import { Holdings } from './holdings.js';
 import { durationOf, type Messages } from './messages.js';
 import { Narrator } from './narrator.js';
 import { Interrupted, type Signals } from './signals.js';
-import { openStore, UnusableStore } from './store.js';
+import { openStore } from './store.js';
 import { Witness } from './witness.js';
 
 /**

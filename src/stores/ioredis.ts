@@ -3,20 +3,9 @@
  *
  * @module dlock-js/ioredis
  */
-import type { Attempt, LockStore } from '../store.js';
-import { checkPrefix, defaults, type KeyedStoreOptions } from './options.js';
-import {
-  acquireLock,
-  type Evaluate,
-  extendLock,
-  prefixPattern,
-  releaseLock,
-} from './redis-scripts.js';
-import {
-  RedisSubscriber,
-  type SubscriberConnection,
-  type SubscriberEvents,
-} from './redis-subscriber.js';
+import type { KeyedStoreOptions } from './options.js';
+import { RedisLocks } from './redis-locks.js';
+import type { SubscriberConnection, SubscriberEvents } from './redis-subscriber.js';
 
 /** The part of a client of ioredis (5 or 6), a `Redis` or a `Cluster`, that the store needs. */
 export interface IoredisClient {
@@ -54,55 +43,24 @@ export interface IoredisStoreOptions extends KeyedStoreOptions {}
  * but a release that had been carried out then reads as lost. With `maxRetriesPerRequest: 0` it is a
  * `StoreError` instead.
  */
-export class IoredisStore implements LockStore {
-  readonly ttl: number;
-  readonly timeout: number;
-  readonly #evaluate: Evaluate;
-  readonly #prefix: string;
-  readonly #subscriber: RedisSubscriber;
-
+export class IoredisStore extends RedisLocks {
   /** @throws TypeError or RangeError for a client or options that cannot be meant. */
-  constructor(
-    client: IoredisClient,
-    {
-      prefix = defaults.prefix,
-      ttl = defaults.ttl,
-      timeout = defaults.timeout,
-    }: IoredisStoreOptions = {},
-  ) {
+  constructor(client: IoredisClient, options?: IoredisStoreOptions) {
     // Clients of node-redis have the same methods, but no status.
     if (typeof client?.eval !== 'function' || typeof client.status !== 'string') {
       throw new TypeError(`IoredisStore needs a client of ioredis, not ${typeof client}`);
     }
-    const { isCluster, options } = client;
-    if (isCluster && options.keyPrefix) {
-      const given = JSON.stringify(options.keyPrefix);
+    const { keyPrefix } = client.options;
+    if (client.isCluster && keyPrefix) {
       throw new RangeError(
-        `The keyPrefix of a Cluster must be empty for IoredisStore, not ${given}`,
+        `The keyPrefix of a Cluster must be empty for IoredisStore, not ${JSON.stringify(keyPrefix)}`,
       );
     }
-    checkPrefix(prefix, prefixPattern, 'not be empty or begin with NUL');
-    this.ttl = ttl;
-    this.timeout = timeout;
-    this.#prefix = prefix;
-    this.#evaluate = (script, keys, args) => client.eval(script, keys.length, ...keys, ...args);
-    this.#subscriber = new RedisSubscriber((events) => subscriberOf(client, events), timeout);
-  }
-
-  acquire(name: string, token: string, ttl: number): Promise<Attempt> {
-    return acquireLock(this.#evaluate, this.#prefix + name, token, ttl);
-  }
-
-  extend(name: string, token: string, ttl: number): Promise<boolean> {
-    return extendLock(this.#evaluate, this.#prefix + name, token, ttl);
-  }
-
-  release(name: string, token: string): Promise<boolean> {
-    return releaseLock(this.#evaluate, this.#prefix + name, token);
-  }
-
-  watch(name: string, wake: () => void): Promise<AsyncDisposable> {
-    return this.#subscriber.watch(this.#prefix + name, wake);
+    super(
+      (script, keys, args) => client.eval(script, keys.length, ...keys, ...args),
+      (events) => subscriberOf(client, events),
+      options,
+    );
   }
 }
 

@@ -186,14 +186,14 @@ function verdict(poll: Poll<Member, boolean>): boolean {
 function checkStores(stores: readonly LockStore[]): void {
   if (!Array.isArray(stores) || stores.length === 0) {
     throw new TypeError(
-      `QuorumStore needs a list of stores, not ${stores?.length === 0 ? 'an empty one' : String(stores)}`,
+      `QuorumStore needs a list of stores, not ${stores?.length === 0 ? 'an empty one' : typeof stores}`,
     );
   }
   for (const [index, store] of stores.entries()) {
     const operations = [store?.acquire, store?.extend, store?.release];
     if (!operations.every((operation) => typeof operation === 'function')) {
       throw new TypeError(
-        `Store ${index + 1} of a quorum must be a LockStore, not ${String(store)}`,
+        `Store ${index + 1} of a quorum must be a LockStore, not ${typeof store}`,
       );
     }
     if (stores.indexOf(store) !== index) {

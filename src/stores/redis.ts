@@ -3,20 +3,9 @@
  *
  * @module dlock-js/redis
  */
-import type { Attempt, LockStore } from '../store.js';
-import { checkPrefix, defaults, type KeyedStoreOptions } from './options.js';
-import {
-  acquireLock,
-  type Evaluate,
-  extendLock,
-  prefixPattern,
-  releaseLock,
-} from './redis-scripts.js';
-import {
-  RedisSubscriber,
-  type SubscriberConnection,
-  type SubscriberEvents,
-} from './redis-subscriber.js';
+import type { KeyedStoreOptions } from './options.js';
+import { RedisLocks } from './redis-locks.js';
+import type { SubscriberConnection, SubscriberEvents } from './redis-subscriber.js';
 
 /** The part of a node-redis client (4, 5 or 6) that the store needs. */
 export interface RedisClient {
@@ -50,47 +39,17 @@ export interface RedisStoreOptions extends KeyedStoreOptions {}
  * The client must be connected, and stays the caller's. While somebody waits for a lock, the store
  * keeps one duplicate of it, by which it is woken.
  */
-export class RedisStore implements LockStore {
-  readonly ttl: number;
-  readonly timeout: number;
-  readonly #evaluate: Evaluate;
-  readonly #prefix: string;
-  readonly #subscriber: RedisSubscriber;
-
+export class RedisStore extends RedisLocks {
   /** @throws TypeError or RangeError for options that cannot be meant. */
-  constructor(
-    client: RedisClient,
-    {
-      prefix = defaults.prefix,
-      ttl = defaults.ttl,
-      timeout = defaults.timeout,
-    }: RedisStoreOptions = {},
-  ) {
+  constructor(client: RedisClient, options?: RedisStoreOptions) {
     if (typeof client?.eval !== 'function') {
       throw new TypeError(`RedisStore needs a client of redis, not ${typeof client}`);
     }
-    checkPrefix(prefix, prefixPattern, 'not be empty or begin with NUL');
-    this.ttl = ttl;
-    this.timeout = timeout;
-    this.#prefix = prefix;
-    this.#evaluate = (script, keys, args) => client.eval(script, { keys, arguments: args });
-    this.#subscriber = new RedisSubscriber((events) => subscriberOf(client, events), timeout);
-  }
-
-  acquire(name: string, token: string, ttl: number): Promise<Attempt> {
-    return acquireLock(this.#evaluate, this.#prefix + name, token, ttl);
-  }
-
-  extend(name: string, token: string, ttl: number): Promise<boolean> {
-    return extendLock(this.#evaluate, this.#prefix + name, token, ttl);
-  }
-
-  release(name: string, token: string): Promise<boolean> {
-    return releaseLock(this.#evaluate, this.#prefix + name, token);
-  }
-
-  watch(name: string, wake: () => void): Promise<AsyncDisposable> {
-    return this.#subscriber.watch(this.#prefix + name, wake);
+    super(
+      (script, keys, args) => client.eval(script, { keys, arguments: args }),
+      (events) => subscriberOf(client, events),
+      options,
+    );
   }
 }
 

@@ -101,7 +101,10 @@ export interface Violation {
  *
  * @param fenced whether the store promises fences: then each lease must have one.
  */
-export function judge({ leases }: History, { fenced }: { fenced: boolean }): Violation[] {
+export function judge(
+  { leases }: Pick<History, 'leases'>,
+  { fenced }: { fenced: boolean },
+): Violation[] {
   const violations: Violation[] = [];
   const before = new Map<string, { longest: Readonly<SeenLease>; newest: Readonly<SeenLease> }>();
   for (const later of leases.filter(wasValid).sort((a, b) => a.granted - b.granted)) {

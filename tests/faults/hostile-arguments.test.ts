@@ -14,7 +14,8 @@ import { MemoryStore } from 'dlock-js/memory';
 import { RedisStore } from 'dlock-js/redis';
 import fc from 'fast-check';
 import { readArguments, UsageError } from '../../src/cli/arguments.js';
-import { openStore, secretsOf } from '../../src/cli/store.js';
+import { openStore } from '../../src/cli/store.js';
+import { secretsOf } from '../../src/cli/store-url.js';
 import { altered } from '../../src/testing/fixture.js';
 import { storeKinds } from './kinds.js';
 

@@ -1,5 +1,6 @@
 /** The stores that faults are tried on, each behind the proxy: one row a store. */
 import { once } from 'node:events';
+import { after, before } from 'node:test';
 import { IoredisStore } from 'dlock-js/ioredis';
 import { MemcacheStore } from 'dlock-js/memcache';
 import { RedisStore } from 'dlock-js/redis';
@@ -11,6 +12,7 @@ import type { StoreOptions } from '../../src/stores/options.js';
 import { type OwnServer, startMemcached, startRedis } from '../servers.js';
 import { memcached } from './memcached.js';
 import type { Protocol } from './protocol.js';
+import { startProxy } from './proxy.js';
 import { resp } from './resp.js';
 
 export interface StoreKind {
@@ -65,6 +67,27 @@ export const storeKinds: StoreKind[] = [
     open: openMemcache,
   },
 ];
+
+/** What the tests of one block share; call it at the beginning of the block. */
+export function setTheScene({ protocol, startServer, open }: StoreKind) {
+  let server: OwnServer;
+  let direct: OpenStore;
+  before(async () => {
+    server = await startServer();
+    direct = await open(server.port);
+  });
+  after(async () => {
+    await direct[Symbol.asyncDispose]();
+    await server.stop();
+  });
+  return {
+    startProxy: () => startProxy(server.port, protocol),
+    /** Others, between whom and the server there is no proxy. */
+    get direct(): LockStore {
+      return direct.store;
+    },
+  };
+}
 
 async function openRedis(port: number, options?: StoreOptions): Promise<OpenStore> {
   const client = createClient({ url: `redis://127.0.0.1:${port}` });

@@ -1,34 +1,31 @@
 /** Commands and replies that are lost, late or held back: a lease or no key, and nobody harmed. */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AcquireTimeoutError, acquire, type Lease, StoreError, tryAcquire } from 'dlock-js';
+import {
+  AcquireTimeoutError,
+  acquire,
+  type Lease,
+  type LockStore,
+  StoreError,
+  tryAcquire,
+} from 'dlock-js';
 import { assertTaken, takeWhenFree, thief } from '../../src/testing/fixture.js';
-import type { OwnServer } from '../servers.js';
-import { type OpenStore, type StoreKind, storeKinds } from './kinds.js';
-import { startProxy } from './proxy.js';
+import { type StoreKind, setTheScene, storeKinds } from './kinds.js';
 
 for (const kind of storeKinds) {
   describe(`${kind.name}, what is lost on the way`, { concurrency: true }, () => testLosses(kind));
 }
 
-function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreKind): void {
-  let server: OwnServer;
-  let others: OpenStore;
-  before(async () => {
-    server = await startServer();
-    others = await open(server.port);
-  });
-  after(async () => {
-    await others[Symbol.asyncDispose]();
-    await server.stop();
-  });
+function testLosses(kind: StoreKind): void {
+  const { protocol, step, queuesOffline, open } = kind;
+  const scene = setTheScene(kind);
 
   /** No orphan: the lock can be taken long before the ttl of an hour has passed. */
   const hour = 3_600_000;
   const assertComesFree = async (lock: string) => {
-    await takeWhenFree(others.store, lock, thief);
-    assert.equal(await others.store.release(lock, thief), true);
+    await takeWhenFree(scene.direct, lock, thief);
+    assert.equal(await scene.direct.release(lock, thief), true);
   };
   /** A lease that is one for the others too, and whose release frees the lock; or nothing at all. */
   const assertLeaseOrNothing = async (lock: string, attempt: Promise<Lease | null>) => {
@@ -39,7 +36,7 @@ function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreK
     assert.notEqual(lease, null, 'nobody else holds the lock');
     if (lease) {
       assert.equal(lease.held, true);
-      await assertTaken(others.store, lock);
+      await assertTaken(scene.direct, lock);
       await lease.release().catch((error) => assert.ok(error instanceof StoreError));
     }
     await assertComesFree(lock);
@@ -51,7 +48,7 @@ function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreK
     ['cut before it was carried out', 'cutBefore'],
   ] as const) {
     test(`an acquire ${what}: a lease`, async () => {
-      await using proxy = await startProxy(server.port, protocol);
+      await using proxy = await scene.startProxy();
       await using mine = await open(proxy.port, { ttl: hour });
       const struck = proxy[fault](protocol.acquire);
       const lease = await assertLeaseOrNothing(what, tryAcquire(mine.store, what));
@@ -61,7 +58,7 @@ function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreK
     });
 
     test(`an acquire ${what}, and its repeat too: nothing is left`, async () => {
-      await using proxy = await startProxy(server.port, protocol);
+      await using proxy = await scene.startProxy();
       await using mine = await open(proxy.port, { ttl: hour });
       const lock = `twice ${what}`;
       const struck = [proxy[fault](protocol.acquire), proxy[fault](protocol.acquire)];
@@ -70,20 +67,20 @@ function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreK
     });
 
     test(`a release ${what}: the next holder keeps the lock`, async () => {
-      await using proxy = await startProxy(server.port, protocol);
+      await using proxy = await scene.startProxy();
       await using mine = await open(proxy.port, { ttl: hour });
       const lock = `release ${what}`;
       const lease = await tryAcquire(mine.store, lock);
       const struck = proxy[fault](protocol.release);
       await lease?.release().catch((error) => assert.ok(error instanceof StoreError));
       await struck;
-      await takeWhenFree(others.store, lock, thief);
-      await assertStaysHeld(others, lock, 500);
-      assert.equal(await others.store.release(lock, thief), true);
+      await takeWhenFree(scene.direct, lock, thief);
+      await assertStaysHeld(scene.direct, lock, 500);
+      assert.equal(await scene.direct.release(lock, thief), true);
     });
 
     test(`an extension ${what}: the lease is kept, and renewed`, async () => {
-      await using proxy = await startProxy(server.port, protocol);
+      await using proxy = await scene.startProxy();
       await using mine = await open(proxy.port, { ttl: 3_000 });
       const lock = `extension ${what}`;
       const lease = await tryAcquire(mine.store, lock);
@@ -92,26 +89,26 @@ function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreK
       await struck;
       await delay(3_500);
       assert.equal(lease.held, true);
-      await assertTaken(others.store, lock);
+      await assertTaken(scene.direct, lock);
       assert.equal(await lease.release(), true);
     });
   }
 
   test('an acquire whose reply is lost, and the server out of reach then: undone once it is back', async () => {
-    await using proxy = await startProxy(server.port, protocol);
+    await using proxy = await scene.startProxy();
     await using mine = await open(proxy.port, { ttl: hour, timeout: 500 });
     const holding = proxy.holdReply(protocol.acquire);
     const failed = assert.rejects(tryAcquire(mine.store, 'out of reach'), StoreError);
     await holding;
     proxy.refuse();
     await failed;
-    await assertTaken(others.store, 'out of reach');
+    await assertTaken(scene.direct, 'out of reach');
     proxy.accept();
     await assertComesFree('out of reach');
   });
 
   test('an acquire that the client sends only once it is connected again is undone', async () => {
-    await using proxy = await startProxy(server.port, protocol);
+    await using proxy = await scene.startProxy();
     await using mine = await open(proxy.port, { ttl: hour, timeout: 500 });
     await (await tryAcquire(mine.store, 'offline'))?.release();
     proxy.refuse();
@@ -130,7 +127,7 @@ function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreK
   });
 
   test('an acquire that arrives after the time-out, in a frozen network, is undone', async () => {
-    await using proxy = await startProxy(server.port, protocol);
+    await using proxy = await scene.startProxy();
     await using mine = await open(proxy.port, { ttl: hour, timeout: 500 });
     const holding = proxy.hold(protocol.acquire);
     const failed = assert.rejects(tryAcquire(mine.store, 'frozen'), /no answer within 500 ms/);
@@ -143,7 +140,7 @@ function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreK
   });
 
   test('a grant that comes after its own deadline is no lease, and given back', async () => {
-    await using proxy = await startProxy(server.port, protocol);
+    await using proxy = await scene.startProxy();
     await using mine = await open(proxy.port, { timeout: 10_000 });
     const holding = proxy.holdReply(protocol.acquire);
     const attempt = tryAcquire(mine.store, 'late', { ttl: 200 });
@@ -155,7 +152,7 @@ function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreK
   });
 
   test('a time-out that races the grant: a lease or no key', async () => {
-    await using proxy = await startProxy(server.port, protocol);
+    await using proxy = await scene.startProxy();
     await using mine = await open(proxy.port, { ttl: hour, timeout: 150 });
     const outcomes = { lease: 0, nothing: 0 };
     // From replies that surely come in time to those that surely do not, in small steps between.
@@ -172,7 +169,7 @@ function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreK
   });
 
   test('an abort that races the grant: a lease or no key', async () => {
-    await using proxy = await startProxy(server.port, protocol);
+    await using proxy = await scene.startProxy();
     await using mine = await open(proxy.port, { ttl: hour });
     const outcomes = { lease: 0, nothing: 0 };
     proxy.delay('replies', 30);
@@ -191,14 +188,14 @@ function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreK
   });
 
   test('a wait that runs out while the lock is handed over: a lease or no key', async () => {
-    await using proxy = await startProxy(server.port, protocol);
+    await using proxy = await scene.startProxy();
     await using mine = await open(proxy.port, { ttl: hour });
     const outcomes = { lease: 0, nothing: 0 };
     proxy.delay('replies', 20);
     for (const ms of range(60, 240, 10)) {
       const lock = `wait, freed after ${ms}`;
-      assert.equal((await others.store.acquire(lock, thief, hour)).granted, true);
-      const freed = delay(ms).then(() => others.store.release(lock, thief));
+      assert.equal((await scene.direct.acquire(lock, thief, hour)).granted, true);
+      const freed = delay(ms).then(() => scene.direct.release(lock, thief));
       const lease = await acquire(mine.store, lock, { wait: 150 }).catch((error) => {
         assert.ok(error instanceof AcquireTimeoutError, String(error));
       });
@@ -212,7 +209,7 @@ function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreK
 
   for (const operation of ['release', 'extend'] as const) {
     test(`an old holder's ${operation} that is held back until another holds harms nobody`, async () => {
-      await using proxy = await startProxy(server.port, protocol);
+      await using proxy = await scene.startProxy();
       await using mine = await open(proxy.port, { ttl: 700, timeout: 20_000 });
       const lock = `old ${operation}`;
       const lease = await tryAcquire(mine.store, lock, { renew: false });
@@ -224,20 +221,20 @@ function testLosses({ protocol, step, queuesOffline, startServer, open }: StoreK
         (error) => error.code,
       );
       const held = await holding;
-      await takeWhenFree(others.store, lock, thief);
+      await takeWhenFree(scene.direct, lock, thief);
       // A life that would be noticed if an old request had shortened it.
-      assert.equal(await others.store.extend(lock, thief, hour), true);
+      assert.equal(await scene.direct.extend(lock, thief, hour), true);
       held.letGo();
       assert.equal(await outcome, operation === 'release' ? false : 'ERR_DLOCK_LEASE_LOST');
       assert.equal(signal.aborted, true);
-      await assertStaysHeld(others, lock, 700 + 2 * step);
-      assert.equal(await others.store.release(lock, thief), true);
+      await assertStaysHeld(scene.direct, lock, 700 + 2 * step);
+      assert.equal(await scene.direct.release(lock, thief), true);
     });
   }
 }
 
 /** For as long as that, the lock is the thief's. */
-async function assertStaysHeld({ store }: OpenStore, lock: string, ms: number): Promise<void> {
+async function assertStaysHeld(store: LockStore, lock: string, ms: number): Promise<void> {
   const end = performance.now() + ms;
   while (performance.now() < end) {
     await assertTaken(store, lock);

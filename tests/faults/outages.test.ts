@@ -1,6 +1,6 @@
 /** Networks and servers that fail under a held lease: the loss is told in time, or there is none. */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LeaseLostError, StoreError, tryAcquire } from 'dlock-js';
 import { MemcacheStore } from 'dlock-js/memcache';
@@ -9,25 +9,17 @@ import { MemcacheClient } from 'memcache-client';
 import { createClient } from 'redis';
 import { assertTaken, eventually, takeWhenFree, thief } from '../../src/testing/fixture.js';
 import { itemOf, say } from '../memcached-protocol.js';
-import { type OwnServer, startMemcached, startRedis } from '../servers.js';
-import { type OpenStore, type StoreKind, storeKinds } from './kinds.js';
-import { type FaultyProxy, startProxy } from './proxy.js';
+import { startMemcached, startRedis } from '../servers.js';
+import { type StoreKind, setTheScene, storeKinds } from './kinds.js';
+import type { FaultyProxy } from './proxy.js';
 
 for (const kind of storeKinds) {
   describe(`${kind.name}, the network fails`, { concurrency: true }, () => testNetwork(kind));
 }
 
-function testNetwork({ protocol, startServer, open }: StoreKind): void {
-  let server: OwnServer;
-  let others: OpenStore;
-  before(async () => {
-    server = await startServer();
-    others = await open(server.port);
-  });
-  after(async () => {
-    await others[Symbol.asyncDispose]();
-    await server.stop();
-  });
+function testNetwork(kind: StoreKind): void {
+  const { open } = kind;
+  const scene = setTheScene(kind);
 
   const failures: Record<string, (proxy: FaultyProxy) => void> = {
     'nothing reaches the server': (proxy) => proxy.freeze('commands'),
@@ -37,26 +29,26 @@ function testNetwork({ protocol, startServer, open }: StoreKind): void {
   };
   for (const [what, fail] of Object.entries(failures)) {
     test(`${what}: told before another can hold the lock, and it keeps it`, async () => {
-      await using proxy = await startProxy(server.port, protocol);
+      await using proxy = await scene.startProxy();
       await using mine = await open(proxy.port, { ttl: 900, timeout: 2_000 });
       const lease = await tryAcquire(mine.store, what);
       assert.ok(lease);
       const { signal } = lease;
       fail(proxy);
-      await takeWhenFree(others.store, what, thief, ({ granted }) => {
+      await takeWhenFree(scene.direct, what, thief, ({ granted }) => {
         if (granted) assert.equal(signal.aborted, true, 'two held the lock at once');
       });
       assert.ok(signal.reason instanceof LeaseLostError);
       proxy.thaw();
       proxy.accept();
       assert.equal(await lease.release(), false);
-      await assertTaken(others.store, what);
-      assert.equal(await others.store.release(what, thief), true);
+      await assertTaken(scene.direct, what);
+      assert.equal(await scene.direct.release(what, thief), true);
     });
   }
 
   test('all goes through again before the deadline: the lease was never lost', async () => {
-    await using proxy = await startProxy(server.port, protocol);
+    await using proxy = await scene.startProxy();
     await using mine = await open(proxy.port, { ttl: 6_000 });
     const lease = await tryAcquire(mine.store, 'short outage');
     assert.ok(lease);
@@ -65,12 +57,12 @@ function testNetwork({ protocol, startServer, open }: StoreKind): void {
     proxy.cut();
     proxy.thaw();
     await eventually('it is renewed', () => lease.remaining > 4_000);
-    await assertTaken(others.store, 'short outage');
+    await assertTaken(scene.direct, 'short outage');
     assert.equal(await lease.release(), true);
   });
 
   test('every reply is late: leases are taken, renewed and given back', async () => {
-    await using proxy = await startProxy(server.port, protocol);
+    await using proxy = await scene.startProxy();
     await using mine = await open(proxy.port, { ttl: 2_000 });
     proxy.delay('replies', 100);
     const lease = await tryAcquire(mine.store, 'slow');

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createClient } from 'redis';
-import { secretsOf } from '../../src/cli/store.js';
+import { secretsOf } from '../../src/cli/store-url.js';
 import { assertLine, dlock, fileStore, running } from '../command.js';
 import { sharedMemcached, startRedis } from '../servers.js';
 

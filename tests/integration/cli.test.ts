@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type ExecaError, execa, type Result } from 'execa';
 import { createClient } from 'redis';
@@ -23,6 +23,7 @@ import {
   root,
   running,
 } from '../command.js';
+import { provide } from '../servers/install.js';
 import { sharedMemcached, sharedRedis, startRedis } from '../servers.js';
 
 describe('exit codes', () => {
@@ -362,14 +363,13 @@ describe('signals', () => {
     });
   }
 
-  const noScript = async () => {
+  before(async () => {
+    await provide({ program: 'script', debianPackage: 'bsdutils' });
     const { stdout } = await execa('script', ['--version'], { reject: false });
-    return /util-linux/.test(stdout ?? '') ? false : 'there is no script(1) of util-linux';
-  };
+    assert.match(String(stdout), /util-linux/, 'these tests need the script(1) of util-linux');
+  });
 
-  test('Ctrl-C at the terminal reaches the command exactly once, as does Ctrl-\\', async (t) => {
-    const missing = await noScript();
-    if (missing) return t.skip(missing);
+  test('Ctrl-C at the terminal reaches the command exactly once, as does Ctrl-\\', async () => {
     for (const key of ['\u0003', '\u001c']) {
       const started = atTerminal(['job', '--', process.execPath, '-e', counting]);
       await new Promise((resolve) => started.stdout.once('data', resolve));
@@ -378,9 +378,7 @@ describe('signals', () => {
     }
   });
 
-  test('at the terminal too, a signal to dlock alone reaches the command once', async (t) => {
-    const missing = await noScript();
-    if (missing) return t.skip(missing);
+  test('at the terminal too, a signal to dlock alone reaches the command once', async () => {
     const started = atTerminal(['job', '--', process.execPath, '-e', counting]);
     const said = await new Promise((resolve) => started.stdout.once('data', resolve));
     const [, pid] = /dlock is (\d+)/.exec(String(said)) ?? [];
@@ -388,9 +386,7 @@ describe('signals', () => {
     assert.equal((await started).exitCode, 1);
   });
 
-  test('at a terminal, the wait is told on one line, rewritten in place', async (t) => {
-    const missing = await noScript();
-    if (missing) return t.skip(missing);
+  test('at a terminal, the wait is told on one line, rewritten in place', async () => {
     const store = fileStore();
     const { started } = await running(['job'], 'exec sleep 60', { store });
     const waiter = atTerminal(['--wait', 'forever', 'job', '--', 'echo', 'mine'], store);
@@ -596,18 +592,14 @@ describe('messages', () => {
     const plain = decodeURIComponent(password);
     await using server = await startRedis(['--requirepass', plain]);
     const right = server.url.replace('//', `//:${password}@`);
-    const list = [
-      '-v',
-      'job',
-      '--',
-      'sh',
-      '-c',
-      'cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " "; exit 3',
-    ];
-    const good = await dlock(list, { store: right });
+    // Those of dlock and of all that it has started.
+    const list = `
+      for id in $PPID $(cat /proc/$PPID/task/*/children); do tr "\\0" " " < /proc/$id/cmdline; done
+      exit 3`;
+    const good = await dlock(['-v', 'job', '--', 'sh', '-c', list], { store: right });
     assert.equal(good.exitCode, 3);
-    // The server itself was given it on its command line, by this test.
-    const commandLines = String(good.stdout).replaceAll(`--requirepass ${plain}`, '');
+    const commandLines = String(good.stdout);
+    assert.match(commandLines, /for id in/);
     const bad = [
       server.url.replace('//', '//:wrong%21secret@'),
       'redis://:wrong!secret@127.0.0.1:1',

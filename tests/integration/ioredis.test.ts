@@ -9,7 +9,8 @@ import { Redis as Redis5 } from 'ioredis5';
 import { createClient } from 'redis';
 import { eventually, thief } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
-import { startLossyProxy } from '../lossy-proxy.js';
+import { startProxy } from '../faults/proxy.js';
+import { resp } from '../faults/resp.js';
 import { documentedRights } from '../rights.js';
 import { type OwnServer, sharedRedis, startRedis } from '../servers.js';
 
@@ -132,68 +133,73 @@ test('ioredis: a user with no other rights than the listed ones is enough', asyn
   assert.deepEqual(await admin.call('ACL', 'LOG'), []);
 });
 
-describe('ioredis: commands that are sent again by themselves', () => {
-  let server: OwnServer & { url: string };
-  let admin: Redis;
+/** What the tests of one block share: a server, and somebody who looks into it. */
+function setTheScene(): { server: OwnServer & { url: string }; admin: Redis } {
+  const scene = {} as ReturnType<typeof setTheScene>;
   before(async () => {
-    server = await startRedis();
-    admin = new Redis(server.url);
+    scene.server = await startRedis();
+    scene.admin = new Redis(scene.server.url);
   });
   after(async () => {
-    admin.disconnect();
-    await server.stop();
+    scene.admin.disconnect();
+    await scene.server.stop();
   });
+  return scene;
+}
+
+describe('ioredis: commands that are sent again by themselves', () => {
+  const scene = setTheScene();
 
   const evals = async () =>
-    Number(/cmdstat_eval:calls=(\d+)/.exec(await admin.info('commandstats'))?.[1] ?? 0);
+    Number(/cmdstat_eval:calls=(\d+)/.exec(await scene.admin.info('commandstats'))?.[1] ?? 0);
 
   test('an acquire that is carried out twice is one lease, with one fence', async () => {
-    await using proxy = await startLossyProxy(server.port);
+    await using proxy = await startProxy(scene.server.port, resp);
     await using client = connect(`redis://127.0.0.1:${proxy.port}`);
     const before = await evals();
-    const lost = proxy.loseReplyTo('dlock:twice');
+    const lost = proxy.dropReply(resp.acquire);
     const acquiring = tryAcquire(new IoredisStore(client), 'twice', { ttl: 60_000 });
     await lost;
-    const fence = await admin.get('\0dlock:twice');
+    const fence = await scene.admin.get('\0dlock:twice');
     assert.ok(fence, 'the first one was carried out');
     await using lease = await acquiring;
     assert.equal((await evals()) - before, 2);
-    assert.equal(await admin.get('dlock:twice'), lease?.token);
+    assert.equal(await scene.admin.get('dlock:twice'), lease?.token);
     assert.equal(`${lease?.fence}`, fence);
-    assert.equal(await admin.get('\0dlock:twice'), fence);
+    assert.equal(await scene.admin.get('\0dlock:twice'), fence);
     assert.equal(await lease?.release(), true);
-    assert.equal(await admin.exists('dlock:twice'), 0);
+    assert.equal(await scene.admin.exists('dlock:twice'), 0);
   });
 
   test('an extension that is carried out twice is one', async () => {
-    await using proxy = await startLossyProxy(server.port);
+    await using proxy = await startProxy(scene.server.port, resp);
     await using client = connect(`redis://127.0.0.1:${proxy.port}`);
     await using lease = await tryAcquire(new IoredisStore(client), 'extended');
-    const lost = proxy.loseReplyTo('dlock:extended');
+    const lost = proxy.dropReply(resp.extend);
     await lease?.extend(60_000);
     await lost;
     assert.equal(lease?.held, true);
-    assert.ok((await admin.pttl('dlock:extended')) > 50_000);
+    assert.ok((await scene.admin.pttl('dlock:extended')) > 50_000);
   });
 
   test('a release that is carried out twice reads as lost, and harms nobody', async () => {
-    await using proxy = await startLossyProxy(server.port);
+    await using proxy = await startProxy(scene.server.port, resp);
     await using client = connect(`redis://127.0.0.1:${proxy.port}`);
     const lease = await tryAcquire(new IoredisStore(client), 'released');
     assert.ok(lease);
-    void proxy.loseReplyTo('dlock:released');
+    void proxy.dropReply(resp.release);
     assert.equal(await lease.release(), false);
     assert.ok(lease.signal.reason instanceof LeaseLostError);
-    assert.equal(await admin.exists('dlock:released'), 0);
+    assert.equal(await scene.admin.exists('dlock:released'), 0);
   });
 
   test('with maxRetriesPerRequest: 0 it is in doubt instead', async () => {
-    await using proxy = await startLossyProxy(server.port);
+    await using proxy = await startProxy(scene.server.port, resp);
     const options = { maxRetriesPerRequest: 0 };
     await using client = connect(`redis://127.0.0.1:${proxy.port}`, options);
     const store = new IoredisStore(client);
     const lease = await tryAcquire(store, 'doubtful');
-    void proxy.loseReplyTo('dlock:doubtful');
+    void proxy.dropReply(resp.release);
     await assert.rejects(async () => lease?.release(), StoreError);
     await eventually('the lock can be taken', async () => {
       await using next = await tryAcquire(store, 'doubtful');
@@ -202,14 +208,14 @@ describe('ioredis: commands that are sent again by themselves', () => {
   });
 
   test('one that was queued while offline, and given up, leaves no orphan', async () => {
-    await using client = connect(server.url);
+    await using client = connect(scene.server.url);
     await client.ping();
     const store = new IoredisStore(client, { timeout: 300, ttl: 60_000 });
-    await server.kill();
+    await scene.server.kill();
     await assert.rejects(tryAcquire(store, 'offline'), StoreError);
-    await server.restart();
+    await scene.server.restart();
     await eventually('the queue is sent', async () => (await evals()) >= 2);
-    await using other = connect(server.url);
+    await using other = connect(scene.server.url);
     await eventually('the lock can be taken', async () => {
       await using lease = await tryAcquire(new IoredisStore(other), 'offline');
       return lease !== null;
@@ -218,24 +224,17 @@ describe('ioredis: commands that are sent again by themselves', () => {
 });
 
 describe('ioredis: being woken', () => {
-  let server: OwnServer & { url: string };
-  let admin: Redis;
-  before(async () => {
-    server = await startRedis();
-    admin = new Redis(server.url);
-  });
-  after(async () => {
-    admin.disconnect();
-    await server.stop();
-  });
+  const scene = setTheScene();
 
   const connections = async () =>
-    String(await admin.call('CLIENT', 'LIST'))
+    String(await scene.admin.call('CLIENT', 'LIST'))
       .trim()
       .split('\n').length;
   /** The connection that has subscribed, by its number. */
   const subscriber = async () =>
-    /^id=(\d+) .* sub=1 /m.exec(String(await admin.call('CLIENT', 'LIST', 'TYPE', 'pubsub')))?.[1];
+    /^id=(\d+) .* sub=1 /m.exec(
+      String(await scene.admin.call('CLIENT', 'LIST', 'TYPE', 'pubsub')),
+    )?.[1];
 
   for (const options of [
     {},
@@ -244,16 +243,16 @@ describe('ioredis: being woken', () => {
     { autoResubscribe: false },
   ] as Options[]) {
     test(`by a client with ${JSON.stringify(options)}, also by its second subscriber`, async () => {
-      await using client = connect(server.url, options);
+      await using client = connect(scene.server.url, options);
       if (options.lazyConnect) await client.connect();
       await eventually('it is connected', () => client.status === 'ready');
       const before = await connections();
-      const other = new IoredisStore(admin);
+      const other = new IoredisStore(scene.admin);
       await other.acquire('killed', thief, 60_000);
       const waiting = acquire(new IoredisStore(client), 'killed');
       await eventually('it subscribes', async () => (await subscriber()) !== undefined);
       const first = await subscriber();
-      await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      await scene.admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
       await eventually('it subscribes again', async () => {
         const second = await subscriber();
         return second !== undefined && second !== first;
@@ -267,12 +266,12 @@ describe('ioredis: being woken', () => {
   }
 
   test('released while the subscriber is gone: served once it is back', async () => {
-    await using client = connect(server.url);
-    const other = new IoredisStore(admin);
+    await using client = connect(scene.server.url);
+    const other = new IoredisStore(scene.admin);
     await other.acquire('missed', thief, 60_000);
     const waiting = acquire(new IoredisStore(client), 'missed');
     await eventually('it subscribes', async () => (await subscriber()) !== undefined);
-    await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await scene.admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await other.release('missed', thief);
     const start = performance.now();
     assert.equal(await (await waiting).release(), true);
@@ -280,15 +279,15 @@ describe('ioredis: being woken', () => {
   });
 
   test('a connection that cannot be made is given up, and the wait ends in time', async () => {
-    await using client = connect(server.url);
+    await using client = connect(scene.server.url);
     await client.ping();
     const before = await connections();
-    const other = new IoredisStore(admin);
+    const other = new IoredisStore(scene.admin);
     await other.acquire('refused', thief, 60_000);
-    await admin.config('SET', 'requirepass', 'secret');
+    await scene.admin.config('SET', 'requirepass', 'secret');
     const store = new IoredisStore(client, { timeout: 500 });
     await assert.rejects(acquire(store, 'refused', { wait: 1_200 }), { code: 'ERR_DLOCK_TIMEOUT' });
-    await admin.config('SET', 'requirepass', '');
+    await scene.admin.config('SET', 'requirepass', '');
     await eventually('nobody goes on trying', async () => (await connections()) === before);
   });
 });

@@ -8,7 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { acquire, StoreError } from 'dlock-js';
 import { openIoredis, openNodeRedis } from '../sentinel-clients.js';
 import { startSentinelGroup } from '../servers/sentinel.js';
-import { longestGap, overlaps, type Run } from './history.js';
+import { judge, type SeenLease } from './history.js';
+import { printTable } from './report.js';
 
 const duration = Number(process.argv[2] ?? 60) * 1_000;
 const workers = 50;
@@ -24,7 +25,7 @@ const opened = await Promise.all(
     (index % 2 ? openIoredis : openNodeRedis)(group, { timeout: 1_000 }),
   ),
 );
-const runs: Run[] = [];
+const leases: SeenLease[] = [];
 const errors: number[] = [];
 const start = performance.now();
 const now = () => performance.now() - start;
@@ -33,25 +34,29 @@ const enough = AbortSignal.timeout(duration);
 /** One body in ten outlasts a renewal, so that the failover meets leases of every age. */
 const bodyTime = () => (Math.random() < 0.1 ? 1_500 : 20 + Math.random() * 80);
 
-async function work(store: (typeof opened)[number]['store']) {
+async function work({ store }: (typeof opened)[number], index: number) {
   while (!enough.aborted) {
+    const requested = now();
     try {
       await using lease = await acquire(store, name, { ttl: 3_000, signal: enough });
-      const run: Run = {
-        begin: now(),
+      const seen: SeenLease = {
+        worker: `${index + 1}`,
+        lock: name,
+        fence: lease.fence,
+        requested,
+        granted: now(),
         end: Infinity,
-        validUntil: Infinity,
-        fence: lease.fence ?? 0,
-        token: lease.token,
+        ending: undefined,
       };
-      runs.push(run);
+      leases.push(seen);
       lease.signal.addEventListener('abort', () => {
-        run.validUntil = Math.min(run.validUntil, now());
+        seen.ending ??= 'lost';
+        seen.end = Math.min(seen.end, now());
       });
       // It goes on to its end whatever it is told, as a body that does not look would.
       await sleep(bodyTime());
-      run.end = now();
-      run.validUntil = Math.min(run.validUntil, run.end);
+      seen.ending ??= 'released';
+      seen.end = Math.min(seen.end, now());
     } catch (error) {
       if (error === enough.reason) return;
       if (!(error instanceof StoreError)) throw error;
@@ -72,38 +77,40 @@ async function failOver() {
   return { killed, replaced };
 }
 
-const [{ killed, replaced }] = await Promise.all([
-  failOver(),
-  ...opened.map(({ store }) => work(store)),
-]);
+const [{ killed, replaced }] = await Promise.all([failOver(), ...opened.map(work)]);
 await Promise.all(opened.map(({ close }) => close()));
 
-const pairs = overlaps(runs);
+const violations = judge({ leases }, { fenced: true });
+const overlaps = violations.filter(({ rule }) => rule === 'overlap');
 // A lease of the old master, and one of the new, which had never heard of the first.
-const byReplication = pairs.filter(([one, two]) => one.begin < replaced && two.begin > killed);
-const gap = longestGap(runs, now());
-const byGrant = runs.toSorted((one, two) => one.begin - two.begin);
+const byReplication = overlaps.filter(
+  ({ earlier, later }) => earlier.granted < replaced && later.granted > killed,
+);
+const gap = longestGap(now());
 const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
-const rows: Record<string, string | number> = {
-  'workers (half node-redis, half ioredis)': workers,
-  'the master was killed at': seconds(killed),
-  'the sentinels named another after': seconds(replaced - killed),
-  acquisitions: runs.length,
-  'of them after the kill': runs.filter(({ begin }) => begin > killed).length,
-  refusals: told.refused,
-  StoreErrors: errors.length,
-  'of them outside the failover': errors.filter((at) => at < killed || at > killed + gap + 5_000)
-    .length,
-  'losses told': told.lost,
-  'longest time without a grant': seconds(gap),
-  'bodies that overlapped under valid leases': pairs.length,
-  'of them by a lock lost in replication': byReplication.length,
-  'fences out of order': byGrant.filter(
-    ({ fence }, index) => index > 0 && fence <= (byGrant[index - 1]?.fence ?? 0),
-  ).length,
-};
-console.log('| | |\n|---|--:|');
-for (const [row, value] of Object.entries(rows)) console.log(`| ${row} | ${value} |`);
+printTable({
+  '': {
+    'workers (half node-redis, half ioredis)': workers,
+    'the master was killed at': seconds(killed),
+    'the sentinels named another after': seconds(replaced - killed),
+    granted: leases.length,
+    'of them after the kill': leases.filter(({ granted }) => granted > killed).length,
+    refused: told.refused,
+    'errors of the store': errors.length,
+    'of them before the kill': errors.filter((at) => at < killed).length,
+    lost: told.lost,
+    'longest time without a grant': seconds(gap),
+    'bodies that overlapped under valid leases': overlaps.length,
+    'of them by a lock lost in replication': byReplication.length,
+    'fences out of order': violations.length - overlaps.length,
+  },
+});
 await group.stop();
 // Clients that saw a failover may keep a timer.
-process.exit(pairs.length === byReplication.length ? 0 : 1);
+process.exit(overlaps.length === byReplication.length ? 0 : 1);
+
+/** The longest time between two grants, or from the last one to the end. */
+function longestGap(end: number): number {
+  const grants = [...leases.map(({ granted }) => granted), end].sort((one, two) => one - two);
+  return Math.max(...grants.map((grant, index) => grant - (grants[index - 1] ?? 0)));
+}

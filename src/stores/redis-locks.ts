@@ -5,7 +5,9 @@
  * describes under `SET`; so other clients of that pattern and ours exclude each other. Each
  * operation is one script, which Redis runs as one atomic step (redis.io, "Scripting with Lua").
  */
-import type { Attempt } from '../store.js';
+import type { Attempt, LockStore } from '../store.js';
+import { checkPrefix, defaults, type KeyedStoreOptions } from './options.js';
+import { type OpenSubscriber, RedisSubscriber } from './redis-subscriber.js';
 
 /**
  * For how long, beyond the lock's ttl, Redis remembers the last fence of a lock that nobody takes
@@ -54,35 +56,53 @@ return 1`;
 /** Runs a script by a client's `EVAL`. */
 export type Evaluate = (script: string, keys: string[], args: string[]) => Promise<unknown>;
 
-export async function acquireLock(
-  evaluate: Evaluate,
-  key: string,
-  token: string,
-  ttl: number,
-): Promise<Attempt> {
-  const args = [token, `${ttl}`, `${ttl + fenceMemory}`];
-  const reply = await evaluate(acquireScript, [key, fenceKey(key)], args);
-  if (!Number.isSafeInteger(reply)) throw unexpected(reply);
-  const number = reply as number;
-  if (number > 0) return { granted: true, fence: number };
-  return { granted: false, retryAfter: number < 0 ? -number : undefined };
-}
+/** The locks of a Redis database, whatever client leads to it. */
+export abstract class RedisLocks implements LockStore {
+  readonly ttl: number;
+  readonly timeout: number;
+  readonly #evaluate: Evaluate;
+  readonly #prefix: string;
+  readonly #subscriber: RedisSubscriber;
 
-export async function extendLock(
-  evaluate: Evaluate,
-  key: string,
-  token: string,
-  ttl: number,
-): Promise<boolean> {
-  return yesOrNo(await evaluate(extendScript, [key], [token, `${ttl}`]));
-}
+  protected constructor(
+    evaluate: Evaluate,
+    open: OpenSubscriber,
+    {
+      prefix = defaults.prefix,
+      ttl = defaults.ttl,
+      timeout = defaults.timeout,
+    }: KeyedStoreOptions = {},
+  ) {
+    checkPrefix(prefix, prefixPattern, 'not be empty or begin with NUL');
+    this.ttl = ttl;
+    this.timeout = timeout;
+    this.#prefix = prefix;
+    this.#evaluate = evaluate;
+    this.#subscriber = new RedisSubscriber(open, timeout);
+  }
 
-export async function releaseLock(
-  evaluate: Evaluate,
-  key: string,
-  token: string,
-): Promise<boolean> {
-  return yesOrNo(await evaluate(releaseScript, [key], [token, key]));
+  async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+    const key = this.#prefix + name;
+    const args = [token, `${ttl}`, `${ttl + fenceMemory}`];
+    const reply = await this.#evaluate(acquireScript, [key, fenceKey(key)], args);
+    if (!Number.isSafeInteger(reply)) throw unexpected(reply);
+    const number = reply as number;
+    if (number > 0) return { granted: true, fence: number };
+    return { granted: false, retryAfter: number < 0 ? -number : undefined };
+  }
+
+  async extend(name: string, token: string, ttl: number): Promise<boolean> {
+    return yesOrNo(await this.#evaluate(extendScript, [this.#prefix + name], [token, `${ttl}`]));
+  }
+
+  async release(name: string, token: string): Promise<boolean> {
+    const key = this.#prefix + name;
+    return yesOrNo(await this.#evaluate(releaseScript, [key], [token, key]));
+  }
+
+  watch(name: string, wake: () => void): Promise<AsyncDisposable> {
+    return this.#subscriber.watch(this.#prefix + name, wake);
+  }
 }
 
 /**
@@ -96,7 +116,7 @@ function fenceKey(key: string): string {
 }
 
 /** Not empty, and not in the realm of the fences. */
-export const prefixPattern = /^[^\0]/;
+const prefixPattern = /^[^\0]/;
 
 function yesOrNo(reply: unknown): boolean {
   if (reply === 0 || reply === 1) return reply === 1;
