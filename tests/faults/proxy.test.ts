@@ -2,14 +2,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../src/testing/fixture.js';
-import type { OwnServer } from '../servers.js';
-import { type OpenStore, type StoreKind, storeKinds } from './kinds.js';
+import { type StoreKind, setTheScene, storeKinds } from './kinds.js';
 import { memcached } from './memcached.js';
 import { any, nth, type Protocol, type Words } from './protocol.js';
-import { startProxy } from './proxy.js';
 import { resp } from './resp.js';
 
 const token = 'a'.repeat(32);
@@ -77,22 +75,14 @@ for (const kind of storeKinds.filter(({ resends }) => !resends)) {
   describe(`${kind.name}: the proxy`, () => testFaults(kind));
 }
 
-function testFaults({ name, protocol, startServer, open }: StoreKind): void {
+function testFaults(kind: StoreKind): void {
+  const { name, protocol, open } = kind;
   const { acquire, extend, release } = protocol;
-  let server: OwnServer;
-  let direct: OpenStore;
-  before(async () => {
-    server = await startServer();
-    direct = await open(server.port);
-  });
-  after(async () => {
-    await direct[Symbol.asyncDispose]();
-    await server.stop();
-  });
-  const isTaken = (lock: string) => direct.store.extend(lock, token, 60_000);
+  const scene = setTheScene(kind);
+  const isTaken = (lock: string) => scene.direct.extend(lock, token, 60_000);
 
   test('knows the commands of a lock, and passes them on', async () => {
-    await using proxy = await startProxy(server.port, protocol);
+    await using proxy = await scene.startProxy();
     await using mine = await open(proxy.port);
     const before = proxy.replies;
     await mine.store.acquire('plain', token, 60_000);
@@ -104,7 +94,7 @@ function testFaults({ name, protocol, startServer, open }: StoreKind): void {
   });
 
   test('cuts before the command is carried out', async () => {
-    await using proxy = await startProxy(server.port, protocol);
+    await using proxy = await scene.startProxy();
     await using mine = await open(proxy.port);
     const cut = proxy.cutBefore(acquire);
     await assert.rejects(mine.store.acquire('cut', token, 60_000));
@@ -113,7 +103,7 @@ function testFaults({ name, protocol, startServer, open }: StoreKind): void {
   });
 
   test('drops the reply of the nth command that was carried out', async () => {
-    await using proxy = await startProxy(server.port, protocol);
+    await using proxy = await scene.startProxy();
     await using mine = await open(proxy.port);
     const dropped = proxy.dropReply(nth(2, acquire));
     await mine.store.acquire('first', token, 60_000);
@@ -123,7 +113,7 @@ function testFaults({ name, protocol, startServer, open }: StoreKind): void {
   });
 
   test('holds a command, and lets it go though the client has gone', async () => {
-    await using proxy = await startProxy(server.port, protocol);
+    await using proxy = await scene.startProxy();
     const mine = await open(proxy.port);
     const holding = proxy.hold(acquire);
     const lost = assert.rejects(mine.store.acquire('held', token, 60_000));
@@ -136,7 +126,7 @@ function testFaults({ name, protocol, startServer, open }: StoreKind): void {
   });
 
   test('holds a reply', async () => {
-    await using proxy = await startProxy(server.port, protocol);
+    await using proxy = await scene.startProxy();
     await using mine = await open(proxy.port);
     const holding = proxy.holdReply(acquire);
     let answered = false;
@@ -149,7 +139,7 @@ function testFaults({ name, protocol, startServer, open }: StoreKind): void {
   });
 
   test('delays, freezes either way and thaws; what was sent arrives', async () => {
-    await using proxy = await startProxy(server.port, protocol);
+    await using proxy = await scene.startProxy();
     await using mine = await open(proxy.port);
     await mine.store.acquire('warm', token, 60_000);
     proxy.delay('replies', 100);
@@ -172,7 +162,7 @@ function testFaults({ name, protocol, startServer, open }: StoreKind): void {
   });
 
   test('ends connections, and refuses new ones for a while', async () => {
-    await using proxy = await startProxy(server.port, protocol);
+    await using proxy = await scene.startProxy();
     await using mine = await open(proxy.port, { timeout: 500 });
     await mine.store.acquire('warm', token, 60_000);
     const holding = proxy.holdReply(any);
