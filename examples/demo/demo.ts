@@ -21,8 +21,8 @@ const url = process.argv[2] ?? pathToFileURL(directory).href;
 const urlWithoutPassword = url.replace(/^([a-z]+:\/\/)?.*@/i, '$1');
 const onMemcached = url.startsWith('memcache:');
 
-/** Memcached counts whole seconds, and may keep a lock for one more than it was asked to. */
-const overtime = onMemcached ? 1_000 : 0;
+/** Memcached counts whole seconds, and its store asks for two more than it is asked for. */
+const overtime = onMemcached ? 2_000 : 0;
 /** For how long servers try: until the lock of a killed one has lapsed and is taken again. */
 const patience = killAfter + ttl + overtime + 500;
 const minHold = patience + 250;
@@ -56,7 +56,7 @@ function conclude(): void {
   for (const hour of hours) console.log(summarize(hour));
   console.log(
     `       A lock lapses a ttl after its last renewal: ${ttl / 1_000} s` +
-      (onMemcached ? ', on Memcached up to 1 s more.' : '.'),
+      (onMemcached ? ', on Memcached up to 2 s more.' : '.'),
   );
   const claims = [wentAsPlanned(hours), neverOverlapped(hours)];
   if (!onMemcached) claims.push(fencesGrew(hours));
