@@ -4,7 +4,7 @@
  * @module dlock-js/redis
  */
 import type { KeyedStoreOptions } from './options.js';
-import { RedisLocks } from './redis-locks.js';
+import { type Evaluate, RedisLocks } from './redis-locks.js';
 import type { SubscriberConnection, SubscriberEvents } from './redis-subscriber.js';
 
 /** The part of a node-redis client (4, 5 or 6) that the store needs. */
@@ -13,6 +13,10 @@ export interface RedisClient {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   /** Where there is none (a pool), nobody is woken: those who wait ask more often. */
   duplicate?(): RedisSubscriberClient;
+  /** False while the client keeps commands until it is connected again; absent in pools. */
+  readonly isReady?: boolean;
+  /** The same client with other options for its commands; since node-redis 5. */
+  withCommandOptions?(options: { timeout: number }): Pick<RedisClient, 'eval'>;
 }
 
 /** The part of a duplicate that the store needs to be woken. */
@@ -45,12 +49,20 @@ export class RedisStore extends RedisLocks {
     if (typeof client?.eval !== 'function') {
       throw new TypeError(`RedisStore needs a client of redis, not ${typeof client}`);
     }
-    super(
-      (script, keys, args) => client.eval(script, { keys, arguments: args }),
-      (events) => subscriberOf(client, events),
-      options,
-    );
+    super(evaluateWith(client), (events) => subscriberOf(client, events), options);
   }
+}
+
+/**
+ * node-redis gives each command a time limit within which it must leave (`commandOptions.timeout`, 5 s
+ * since version 6), at the price of an AbortSignal each. While there is a connection a command leaves at
+ * once, and the store's own limit is enough. While there is none the client's limit stays, which drops
+ * what would otherwise be sent much later.
+ */
+function evaluateWith(client: RedisClient): Evaluate {
+  const unlimited = client.withCommandOptions?.({ timeout: 0 }) ?? client;
+  return (script, keys, args) =>
+    (client.isReady ? unlimited : client).eval(script, { keys, arguments: args });
 }
 
 function subscriberOf(client: RedisClient, events: SubscriberEvents): SubscriberConnection {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { acquire, LeaseLostError, StoreError, tryAcquire } from 'dlock-js';
 import { RedisStore } from 'dlock-js/redis';
-import { createClient, createClientPool } from 'redis';
+import { createClient, createClientPool, TimeoutError } from 'redis';
 import { createClient as createClient4 } from 'redis4';
 import { createClient as createClient5 } from 'redis5';
 import { eventually, takeWhenFree, thief } from '../../src/testing/fixture.js';
@@ -328,6 +328,27 @@ describe('redis: trouble', () => {
     assert.equal(await lease.release(), false);
     assert.equal(await other.get('dlock:import'), next.token);
     await next.release();
+  });
+
+  test('while connected, no command pays for the time limit of the client', async (t) => {
+    await using client = await connect();
+    const limits = t.mock.method(AbortSignal, 'timeout');
+    await using lease = await tryAcquire(new RedisStore(client), 'limit');
+    await lease?.extend();
+    assert.equal(await lease?.release(), true);
+    assert.equal(limits.mock.callCount(), 0);
+    await client.ping();
+    assert.equal(limits.mock.callCount(), 1);
+  });
+
+  test('while not connected, the client drops what it could not send within its time limit', async () => {
+    await using server = await startRedis();
+    await using client = await connect({ url: server.url, commandOptions: { timeout: 100 } });
+    await server.kill();
+    await eventually('the client notices', () => !client.isReady);
+    await assert.rejects(tryAcquire(new RedisStore(client), 'limit'), (error: StoreError) => {
+      return error instanceof StoreError && error.cause instanceof TimeoutError;
+    });
   });
 
   test('a closed client is an outage, not a refusal', async () => {
