@@ -46,18 +46,13 @@ export function newClaim(
  * if the first was carried out and only its reply lost. One timeout bounds both. Rejects with the
  * reason of `signal` when it aborts first.
  */
-export async function askToAcquire(claim: Claim, signal?: AbortSignal): Promise<Attempt> {
-  let waiting = true;
-  const repeat = (error: unknown) => {
-    if (waiting) return sendAcquire(claim);
-    throw error;
-  };
-  const send = () => sendAcquire(claim).catch(repeat);
-  try {
-    return await ask(claim, 'acquire', send, claim.timeout, signal);
-  } finally {
-    waiting = false;
-  }
+export function askToAcquire(claim: Claim, signal?: AbortSignal): Promise<Attempt> {
+  const send = (isAwaited: () => boolean) =>
+    sendAcquire(claim).catch((error) => {
+      if (isAwaited()) return sendAcquire(claim);
+      throw error;
+    });
+  return ask(claim, 'acquire', send, claim.timeout, signal);
 }
 
 function sendAcquire(claim: Claim): Promise<Attempt> {
@@ -124,35 +119,34 @@ function expected<T>(answer: T, type: unknown): T {
   throw new TypeError(`unexpected answer ${JSON.stringify(answer)}`);
 }
 
-async function ask<T>(
+/** Written for the least work in the common case: one promise, one timer. */
+function ask<T>(
   claim: Claim,
   operation: string,
-  send: () => Promise<T>,
+  send: (isAwaited: () => boolean) => Promise<T>,
   timeout = claim.timeout,
   signal?: AbortSignal,
 ): Promise<T> {
-  try {
-    return await answerWithin(send(), timeout, signal);
-  } catch (cause) {
-    if (signal?.aborted) throw signal.reason;
-    throw storeError(claim, operation, cause);
-  }
-}
-
-/** Written for the least work in the common case: one promise, one timer. */
-function answerWithin<T>(answer: Promise<T>, ms: number, signal?: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const settle =
-      <Value>(how: (value: Value) => void) =>
-      (value: Value) => {
-        clock.clearTimer(timer);
-        stopListening?.();
-        how(value);
-      };
-    const fail = settle(reject);
-    const timer = clock.setTimer(() => fail(new Error(`no answer within ${ms} ms`)), ms);
+    let awaited = true;
+    const settle = () => {
+      awaited = false;
+      clock.clearTimer(timer);
+      stopListening?.();
+    };
+    const fail = (cause: unknown) => {
+      if (!awaited) return;
+      settle();
+      reject(signal?.aborted ? signal.reason : storeError(claim, operation, cause));
+    };
+    const tooLate = () => fail(new Error(`no answer within ${timeout} ms`));
+    const timer = clock.setTimer(tooLate, timeout);
     const stopListening = signal && onAbort(signal, () => fail(signal.reason));
-    answer.then(settle(resolve), fail);
+    const succeed = (answer: T) => {
+      settle();
+      resolve(answer);
+    };
+    send(() => awaited).then(succeed, fail);
   });
 }
 

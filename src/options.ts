@@ -108,10 +108,10 @@ export function checkTime(
   least: number,
   most: number = Number.MAX_SAFE_INTEGER,
 ): number {
+  if (Number.isInteger(ms) && ms >= least && ms <= most) return ms;
   const must = requirements(name);
   must(TypeError, typeof ms === 'number', option, 'be a number of milliseconds', ms);
-  const fits = Number.isInteger(ms) && ms >= least && ms <= most;
-  must(RangeError, fits, option, `be a whole number of milliseconds from ${least} to ${most}`, ms);
+  must(RangeError, false, option, `be a whole number of milliseconds from ${least} to ${most}`, ms);
   return ms;
 }
 
