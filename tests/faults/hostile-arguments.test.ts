@@ -17,7 +17,7 @@ import { readArguments, UsageError } from '../../src/cli/arguments.js';
 import { openStore } from '../../src/cli/store.js';
 import { secretsOf } from '../../src/cli/store-url.js';
 import { altered } from '../../src/testing/fixture.js';
-import { storeKinds } from './kinds.js';
+import { singleServers } from './kinds.js';
 
 const runs = Number(process.env.DLOCK_FUZZ_RUNS ?? 200);
 
@@ -233,10 +233,10 @@ describe('names are any text', { concurrency: true }, () => {
     await fc.assert(property, { numRuns: Math.ceil(runs / 10) });
   }
 
-  for (const { name, startServer, open } of storeKinds) {
+  for (const { name, startServer, open } of singleServers) {
     test(`${name}: distinct locks`, async () => {
       await using server = await startServer();
-      await using mine = await open(server.port);
+      await using mine = await open([server.port]);
       await assertDistinct(mine.store);
     });
   }

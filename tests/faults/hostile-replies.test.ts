@@ -8,7 +8,7 @@ import { type Lease, type LockStore, StoreError, tryAcquire } from 'dlock-js';
 import fc from 'fast-check';
 import { eventually } from '../../src/testing/fixture.js';
 import { type HostileServer, type Hostility, startHostileServer } from './hostile-server.js';
-import { type StoreKind, storeKinds } from './kinds.js';
+import { type StoreKind, singleServers } from './kinds.js';
 import type { Matcher } from './protocol.js';
 import { resp } from './resp.js';
 
@@ -162,7 +162,7 @@ async function assertWithstands(
   const { bytes, next } = hostility;
   const shown = `${JSON.stringify(bytes.slice(0, 80))} (and ${next}), in answer to ${command},`;
   server.answer(() => undefined);
-  await using mine = await kind.open(server.port, { ttl: 60_000, timeout });
+  await using mine = await kind.open([server.port], { ttl: 60_000, timeout });
   if (operation === 'acquire') {
     // Memcached is asked who holds the lock only where it has said that somebody does.
     server.answer((words) => (matches(words) ? hostility : words[0] === 'add' ? taken : undefined));
@@ -176,7 +176,7 @@ async function assertWithstands(
   if (lease.held) lease.handOver();
 }
 
-for (const kind of storeKinds) {
+for (const kind of singleServers) {
   const { name, protocol } = kind;
   describe(`${name}, hostile servers`, () => {
     const known = targets[protocol === resp ? 'redis' : 'memcache'];

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { after, before } from 'node:test';
 import { IoredisStore } from 'dlock-js/ioredis';
 import { MemcacheStore } from 'dlock-js/memcache';
+import { QuorumStore } from 'dlock-js/quorum';
 import { RedisStore } from 'dlock-js/redis';
 import { Redis } from 'ioredis';
 import { MemcacheClient } from 'memcache-client';
@@ -12,7 +13,7 @@ import type { StoreOptions } from '../../src/stores/options.js';
 import { type OwnServer, startMemcached, startRedis } from '../servers.js';
 import { memcached } from './memcached.js';
 import type { Protocol } from './protocol.js';
-import { startProxy } from './proxy.js';
+import { startProxies } from './proxies.js';
 import { resp } from './resp.js';
 
 export interface StoreKind {
@@ -26,16 +27,18 @@ export interface StoreKind {
   readonly resends: boolean;
   /** Its clients subscribe, and those who wait are woken. */
   readonly wakes: boolean;
+  /** How many servers it lives on. */
+  readonly servers: 1 | 3;
   startServer(): Promise<OwnServer>;
-  /** Connects a client of its own, which lasts as long as its block. */
-  open(port: number, options?: StoreOptions): Promise<OpenStore>;
+  /** Connects clients of its own, one for each server, which last as long as their block. */
+  open(ports: readonly number[], options?: StoreOptions): Promise<OpenStore>;
 }
 
 export interface OpenStore extends AsyncDisposable {
   readonly store: LockStore;
 }
 
-export const storeKinds: StoreKind[] = [
+export const singleServers: StoreKind[] = [
   {
     name: 'redis',
     protocol: resp,
@@ -43,6 +46,7 @@ export const storeKinds: StoreKind[] = [
     queuesOffline: true,
     resends: false,
     wakes: true,
+    servers: 1,
     startServer: startRedis,
     open: openRedis,
   },
@@ -53,6 +57,7 @@ export const storeKinds: StoreKind[] = [
     queuesOffline: true,
     resends: true,
     wakes: true,
+    servers: 1,
     startServer: startRedis,
     open: openIoredis,
   },
@@ -63,33 +68,54 @@ export const storeKinds: StoreKind[] = [
     queuesOffline: false,
     resends: false,
     wakes: false,
+    servers: 1,
     startServer: startMemcached,
     open: openMemcache,
   },
 ];
 
+/** The last is a quorum of which no majority escapes: what happens to one member happens to all. */
+export const storeKinds: StoreKind[] = [
+  ...singleServers,
+  {
+    name: 'quorum',
+    protocol: resp,
+    step: 1,
+    queuesOffline: false, // some of the three do, by chance
+    resends: false,
+    wakes: true,
+    servers: 3,
+    startServer: startRedis,
+    open: openQuorum,
+  },
+];
+
 /** What the tests of one block share; call it at the beginning of the block. */
-export function setTheScene({ protocol, startServer, open }: StoreKind) {
-  let server: OwnServer;
+export function setTheScene({ protocol, servers: count, startServer, open }: StoreKind) {
+  let servers: OwnServer[];
   let direct: OpenStore;
   before(async () => {
-    server = await startServer();
-    direct = await open(server.port);
+    servers = await Promise.all(Array.from({ length: count }, startServer));
+    direct = await open(servers.map(({ port }) => port));
   });
   after(async () => {
     await direct[Symbol.asyncDispose]();
-    await server.stop();
+    for (const server of servers) await server.stop();
   });
   return {
-    startProxy: () => startProxy(server.port, protocol),
-    /** Others, between whom and the server there is no proxy. */
+    startProxy: () =>
+      startProxies(
+        servers.map(({ port }) => port),
+        protocol,
+      ),
+    /** Others, between whom and the servers there is no proxy. */
     get direct(): LockStore {
       return direct.store;
     },
   };
 }
 
-async function openRedis(port: number, options?: StoreOptions): Promise<OpenStore> {
+async function openRedis([port]: readonly number[], options?: StoreOptions): Promise<OpenStore> {
   const client = createClient({ url: `redis://127.0.0.1:${port}` });
   client.on('error', () => {});
   await client.connect();
@@ -99,8 +125,8 @@ async function openRedis(port: number, options?: StoreOptions): Promise<OpenStor
   };
 }
 
-async function openIoredis(port: number, options?: StoreOptions): Promise<OpenStore> {
-  const client = new Redis(port, '127.0.0.1');
+async function openIoredis([port]: readonly number[], options?: StoreOptions): Promise<OpenStore> {
+  const client = new Redis(Number(port), '127.0.0.1');
   client.on('error', () => {});
   await once(client, 'ready');
   return {
@@ -109,7 +135,20 @@ async function openIoredis(port: number, options?: StoreOptions): Promise<OpenSt
   };
 }
 
-async function openMemcache(port: number, options?: StoreOptions): Promise<OpenStore> {
+async function openQuorum(ports: readonly number[], options?: StoreOptions): Promise<OpenStore> {
+  const members = await Promise.all(ports.map((port) => openRedis([port])));
+  return {
+    store: new QuorumStore(
+      members.map(({ store }) => store),
+      options,
+    ),
+    async [Symbol.asyncDispose]() {
+      for (const member of members) await member[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function openMemcache([port]: readonly number[], options?: StoreOptions): Promise<OpenStore> {
   const client = new MemcacheClient({ server: `127.0.0.1:${port}` });
   return {
     store: new MemcacheStore(client, options),

@@ -49,7 +49,7 @@ function testLosses(kind: StoreKind): void {
   ] as const) {
     test(`an acquire ${what}: a lease`, async () => {
       await using proxy = await scene.startProxy();
-      await using mine = await open(proxy.port, { ttl: hour });
+      await using mine = await open(proxy.ports, { ttl: hour });
       const struck = proxy[fault](protocol.acquire);
       const lease = await assertLeaseOrNothing(what, tryAcquire(mine.store, what));
       await struck;
@@ -59,7 +59,7 @@ function testLosses(kind: StoreKind): void {
 
     test(`an acquire ${what}, and its repeat too: nothing is left`, async () => {
       await using proxy = await scene.startProxy();
-      await using mine = await open(proxy.port, { ttl: hour });
+      await using mine = await open(proxy.ports, { ttl: hour });
       const lock = `twice ${what}`;
       const struck = [proxy[fault](protocol.acquire), proxy[fault](protocol.acquire)];
       await assertLeaseOrNothing(lock, tryAcquire(mine.store, lock));
@@ -68,7 +68,7 @@ function testLosses(kind: StoreKind): void {
 
     test(`a release ${what}: the next holder keeps the lock`, async () => {
       await using proxy = await scene.startProxy();
-      await using mine = await open(proxy.port, { ttl: hour });
+      await using mine = await open(proxy.ports, { ttl: hour });
       const lock = `release ${what}`;
       const lease = await tryAcquire(mine.store, lock);
       const struck = proxy[fault](protocol.release);
@@ -81,7 +81,7 @@ function testLosses(kind: StoreKind): void {
 
     test(`an extension ${what}: the lease is kept, and renewed`, async () => {
       await using proxy = await scene.startProxy();
-      await using mine = await open(proxy.port, { ttl: 3_000 });
+      await using mine = await open(proxy.ports, { ttl: 3_000 });
       const lock = `extension ${what}`;
       const lease = await tryAcquire(mine.store, lock);
       assert.ok(lease);
@@ -96,7 +96,7 @@ function testLosses(kind: StoreKind): void {
 
   test('an acquire whose reply is lost, and the server out of reach then: undone once it is back', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.port, { ttl: hour, timeout: 500 });
+    await using mine = await open(proxy.ports, { ttl: hour, timeout: 500 });
     const holding = proxy.holdReply(protocol.acquire);
     const failed = assert.rejects(tryAcquire(mine.store, 'out of reach'), StoreError);
     await holding;
@@ -109,7 +109,7 @@ function testLosses(kind: StoreKind): void {
 
   test('an acquire that the client sends only once it is connected again is undone', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.port, { ttl: hour, timeout: 500 });
+    await using mine = await open(proxy.ports, { ttl: hour, timeout: 500 });
     await (await tryAcquire(mine.store, 'offline'))?.release();
     proxy.refuse();
     const before = proxy.count(protocol.acquire);
@@ -128,9 +128,9 @@ function testLosses(kind: StoreKind): void {
 
   test('an acquire that arrives after the time-out, in a frozen network, is undone', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.port, { ttl: hour, timeout: 500 });
+    await using mine = await open(proxy.ports, { ttl: hour, timeout: 500 });
     const holding = proxy.hold(protocol.acquire);
-    const failed = assert.rejects(tryAcquire(mine.store, 'frozen'), /no answer within 500 ms/);
+    const failed = assert.rejects(tryAcquire(mine.store, 'frozen'), /no answer within/);
     const held = await holding;
     await failed;
     const answering = proxy.holdReply(protocol.acquire);
@@ -141,7 +141,7 @@ function testLosses(kind: StoreKind): void {
 
   test('a grant that comes after its own deadline is no lease, and given back', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.port, { timeout: 10_000 });
+    await using mine = await open(proxy.ports, { timeout: 10_000 });
     const holding = proxy.holdReply(protocol.acquire);
     const attempt = tryAcquire(mine.store, 'late', { ttl: 200 });
     const held = await holding;
@@ -153,7 +153,7 @@ function testLosses(kind: StoreKind): void {
 
   test('a time-out that races the grant: a lease or no key', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.port, { ttl: hour, timeout: 150 });
+    await using mine = await open(proxy.ports, { ttl: hour, timeout: 150 });
     const outcomes = { lease: 0, nothing: 0 };
     // From replies that surely come in time to those that surely do not, in small steps between.
     for (const ms of [0, 50, 100, 120, ...range(130, 160, 2), 180, 250]) {
@@ -170,7 +170,7 @@ function testLosses(kind: StoreKind): void {
 
   test('an abort that races the grant: a lease or no key', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.port, { ttl: hour });
+    await using mine = await open(proxy.ports, { ttl: hour });
     const outcomes = { lease: 0, nothing: 0 };
     proxy.delay('replies', 30);
     for (const ms of [0, 10, 20, ...range(24, 44, 1), 60, 500]) {
@@ -189,7 +189,7 @@ function testLosses(kind: StoreKind): void {
 
   test('a wait that runs out while the lock is handed over: a lease or no key', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.port, { ttl: hour });
+    await using mine = await open(proxy.ports, { ttl: hour });
     const outcomes = { lease: 0, nothing: 0 };
     proxy.delay('replies', 20);
     for (const ms of range(60, 240, 10)) {
@@ -210,7 +210,7 @@ function testLosses(kind: StoreKind): void {
   for (const operation of ['release', 'extend'] as const) {
     test(`an old holder's ${operation} that is held back until another holds harms nobody`, async () => {
       await using proxy = await scene.startProxy();
-      await using mine = await open(proxy.port, { ttl: 700, timeout: 20_000 });
+      await using mine = await open(proxy.ports, { ttl: 700, timeout: 20_000 });
       const lock = `old ${operation}`;
       const lease = await tryAcquire(mine.store, lock, { renew: false });
       assert.ok(lease);

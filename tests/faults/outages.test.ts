@@ -30,7 +30,7 @@ function testNetwork(kind: StoreKind): void {
   for (const [what, fail] of Object.entries(failures)) {
     test(`${what}: told before another can hold the lock, and it keeps it`, async () => {
       await using proxy = await scene.startProxy();
-      await using mine = await open(proxy.port, { ttl: 900, timeout: 2_000 });
+      await using mine = await open(proxy.ports, { ttl: 900, timeout: 2_000 });
       const lease = await tryAcquire(mine.store, what);
       assert.ok(lease);
       const { signal } = lease;
@@ -49,7 +49,7 @@ function testNetwork(kind: StoreKind): void {
 
   test('all goes through again before the deadline: the lease was never lost', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.port, { ttl: 6_000 });
+    await using mine = await open(proxy.ports, { ttl: 6_000 });
     const lease = await tryAcquire(mine.store, 'short outage');
     assert.ok(lease);
     proxy.freeze();
@@ -63,7 +63,7 @@ function testNetwork(kind: StoreKind): void {
 
   test('every reply is late: leases are taken, renewed and given back', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.port, { ttl: 2_000 });
+    await using mine = await open(proxy.ports, { ttl: 2_000 });
     proxy.delay('replies', 100);
     const lease = await tryAcquire(mine.store, 'slow');
     assert.ok(lease);

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../src/testing/fixture.js';
-import { type StoreKind, setTheScene, storeKinds } from './kinds.js';
+import { type StoreKind, setTheScene, singleServers } from './kinds.js';
 import { memcached } from './memcached.js';
 import { any, nth, type Protocol, type Words } from './protocol.js';
 import { resp } from './resp.js';
@@ -71,7 +71,7 @@ async function isOpen(port: number): Promise<boolean> {
 }
 
 // A client that sends again by itself would hide what became of the first time.
-for (const kind of storeKinds.filter(({ resends }) => !resends)) {
+for (const kind of singleServers.filter(({ resends }) => !resends)) {
   describe(`${kind.name}: the proxy`, () => testFaults(kind));
 }
 
@@ -83,7 +83,7 @@ function testFaults(kind: StoreKind): void {
 
   test('knows the commands of a lock, and passes them on', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.port);
+    await using mine = await open(proxy.ports);
     const before = proxy.replies;
     await mine.store.acquire('plain', token, 60_000);
     await mine.store.extend('plain', token, 60_000);
@@ -95,7 +95,7 @@ function testFaults(kind: StoreKind): void {
 
   test('cuts before the command is carried out', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.port);
+    await using mine = await open(proxy.ports);
     const cut = proxy.cutBefore(acquire);
     await assert.rejects(mine.store.acquire('cut', token, 60_000));
     await cut;
@@ -104,7 +104,7 @@ function testFaults(kind: StoreKind): void {
 
   test('drops the reply of the nth command that was carried out', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.port);
+    await using mine = await open(proxy.ports);
     const dropped = proxy.dropReply(nth(2, acquire));
     await mine.store.acquire('first', token, 60_000);
     await assert.rejects(mine.store.acquire('second', token, 60_000));
@@ -114,7 +114,7 @@ function testFaults(kind: StoreKind): void {
 
   test('holds a command, and lets it go though the client has gone', async () => {
     await using proxy = await scene.startProxy();
-    const mine = await open(proxy.port);
+    const mine = await open(proxy.ports);
     const holding = proxy.hold(acquire);
     const lost = assert.rejects(mine.store.acquire('held', token, 60_000));
     const held = await holding;
@@ -127,7 +127,7 @@ function testFaults(kind: StoreKind): void {
 
   test('holds a reply', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.port);
+    await using mine = await open(proxy.ports);
     const holding = proxy.holdReply(acquire);
     let answered = false;
     const answer = mine.store.acquire('reply', token, 60_000).then(() => (answered = true));
@@ -140,7 +140,7 @@ function testFaults(kind: StoreKind): void {
 
   test('delays, freezes either way and thaws; what was sent arrives', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.port);
+    await using mine = await open(proxy.ports);
     await mine.store.acquire('warm', token, 60_000);
     proxy.delay('replies', 100);
     const start = performance.now();
@@ -163,14 +163,14 @@ function testFaults(kind: StoreKind): void {
 
   test('ends connections, and refuses new ones for a while', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.port, { timeout: 500 });
+    await using mine = await open(proxy.ports, { timeout: 500 });
     await mine.store.acquire('warm', token, 60_000);
     const holding = proxy.holdReply(any);
     const lost = assert.rejects(mine.store.acquire('lost', token, 60_000));
     await holding;
     proxy.refuse();
     await lost;
-    assert.equal(await isOpen(proxy.port), false);
+    assert.equal(await isOpen(proxy.ports[0]), false);
     proxy.accept();
     await eventually('the client has connected again', () =>
       mine.store.acquire('again', token, 60_000).then(

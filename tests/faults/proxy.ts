@@ -20,7 +20,8 @@ export interface Held {
 
 /** A trap is for one command, the next that matches; its promise resolves when that has come. */
 export interface FaultyProxy extends AsyncDisposable {
-  readonly port: number;
+  /** Where clients connect: one for each server. */
+  readonly ports: readonly [number, ...number[]];
   /** How many commands have come that match. */
   count(matches: Matcher): number;
   /** How many replies the server has given, messages to subscribers not counted. */
@@ -81,8 +82,8 @@ class TcpProxy implements FaultyProxy {
     await once(this.#server, 'listening');
   }
 
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+  get ports(): [number] {
+    return [(this.#server.address() as AddressInfo).port];
   }
 
   count(matches: Matcher): number {

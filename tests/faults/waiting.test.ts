@@ -27,7 +27,7 @@ function testWaiting(kind: StoreKind): void {
     ready: () => Promise<unknown>,
     then: () => void = () => {},
   ): Promise<void> {
-    await using mine = await open(proxy.port, { ttl: 60_000 });
+    await using mine = await open(proxy.ports, { ttl: 60_000 });
     assert.equal((await scene.direct.acquire(lock, thief, 60_000)).granted, true);
     const waiting = acquire(mine.store, lock, { wait: 30_000 });
     await ready();
@@ -53,7 +53,7 @@ function testWaiting(kind: StoreKind): void {
 
   test('a thousand who wait send what one does, and all are served', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.port, { ttl: 60_000 });
+    await using mine = await open(proxy.ports, { ttl: 60_000 });
     await scene.direct.acquire('crowd', thief, 60_000);
     const waiting = Array.from({ length: 1_000 }, async () => {
       const lease = await acquire(mine.store, 'crowd');

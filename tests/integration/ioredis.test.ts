@@ -155,7 +155,7 @@ describe('ioredis: commands that are sent again by themselves', () => {
 
   test('an acquire that is carried out twice is one lease, with one fence', async () => {
     await using proxy = await startProxy(scene.server.port, resp);
-    await using client = connect(`redis://127.0.0.1:${proxy.port}`);
+    await using client = connect(`redis://127.0.0.1:${proxy.ports[0]}`);
     const before = await evals();
     const lost = proxy.dropReply(resp.acquire);
     const acquiring = tryAcquire(new IoredisStore(client), 'twice', { ttl: 60_000 });
@@ -173,7 +173,7 @@ describe('ioredis: commands that are sent again by themselves', () => {
 
   test('an extension that is carried out twice is one', async () => {
     await using proxy = await startProxy(scene.server.port, resp);
-    await using client = connect(`redis://127.0.0.1:${proxy.port}`);
+    await using client = connect(`redis://127.0.0.1:${proxy.ports[0]}`);
     await using lease = await tryAcquire(new IoredisStore(client), 'extended');
     const lost = proxy.dropReply(resp.extend);
     await lease?.extend(60_000);
@@ -184,7 +184,7 @@ describe('ioredis: commands that are sent again by themselves', () => {
 
   test('a release that is carried out twice reads as lost, and harms nobody', async () => {
     await using proxy = await startProxy(scene.server.port, resp);
-    await using client = connect(`redis://127.0.0.1:${proxy.port}`);
+    await using client = connect(`redis://127.0.0.1:${proxy.ports[0]}`);
     const lease = await tryAcquire(new IoredisStore(client), 'released');
     assert.ok(lease);
     void proxy.dropReply(resp.release);
@@ -196,7 +196,7 @@ describe('ioredis: commands that are sent again by themselves', () => {
   test('with maxRetriesPerRequest: 0 it is in doubt instead', async () => {
     await using proxy = await startProxy(scene.server.port, resp);
     const options = { maxRetriesPerRequest: 0 };
-    await using client = connect(`redis://127.0.0.1:${proxy.port}`, options);
+    await using client = connect(`redis://127.0.0.1:${proxy.ports[0]}`, options);
     const store = new IoredisStore(client);
     const lease = await tryAcquire(store, 'doubtful');
     void proxy.dropReply(resp.release);
