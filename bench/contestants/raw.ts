@@ -25,6 +25,7 @@ export const raw: readonly Contestant[] = [
   {
     ...common,
     name: 'raw, node-redis',
+    settings: `${common.settings}; the client's own time limit for commands, as by default`,
     packages: ['redis'],
     server: 'redis',
     async open({ redis }) {
