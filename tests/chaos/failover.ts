@@ -4,6 +4,7 @@
  * valid leases other than by the loss that docs/stores.md tells of.
  */
 import { subscribe } from 'node:diagnostics_channel';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { acquire, StoreError } from 'dlock-js';
 import { openIoredis, openNodeRedis } from '../sentinel-clients.js';
@@ -26,7 +27,10 @@ const opened = await Promise.all(
   ),
 );
 const leases: SeenLease[] = [];
-const errors: number[] = [];
+const errors: { readonly at: number; readonly client: string }[] = [];
+/** A client in a process that is too busy to read answers is told nothing. */
+const delays = monitorEventLoopDelay();
+delays.enable();
 const start = performance.now();
 const now = () => performance.now() - start;
 const enough = AbortSignal.timeout(duration);
@@ -60,7 +64,7 @@ async function work({ store }: (typeof opened)[number], index: number) {
     } catch (error) {
       if (error === enough.reason) return;
       if (!(error instanceof StoreError)) throw error;
-      errors.push(now());
+      errors.push({ at: now(), client: index % 2 ? 'ioredis' : 'node-redis' });
     }
   }
 }
@@ -97,7 +101,10 @@ printTable({
     'of them after the kill': leases.filter(({ granted }) => granted > killed).length,
     refused: told.refused,
     'errors of the store': errors.length,
-    'of them before the kill': errors.filter((at) => at < killed).length,
+    'of them before the kill': errors.filter(({ at }) => at < killed).length,
+    'the last of them, after the other was named, node-redis': seconds(lastError('node-redis')),
+    'the last of them, after the other was named, ioredis': seconds(lastError('ioredis')),
+    'longest delay of the event loop': seconds(delays.max / 1e6),
     lost: told.lost,
     'longest time without a grant': seconds(gap),
     'bodies that overlapped under valid leases': overlaps.length,
@@ -108,6 +115,12 @@ printTable({
 await group.stop();
 // Clients that saw a failover may keep a timer.
 process.exit(overlaps.length === byReplication.length ? 0 : 1);
+
+/** How long after the failover a client still failed. */
+function lastError(client: string): number {
+  const late = errors.filter((error) => error.client === client && error.at > replaced);
+  return Math.max(0, ...late.map(({ at }) => at - replaced));
+}
 
 /** The longest time between two grants, or from the last one to the end. */
 function longestGap(end: number): number {
