@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { assertTaken, takeWhenFree, thief } from '../../src/testing/fixture.js';
+import { assertTaken, eventually, takeWhenFree, thief } from '../../src/testing/fixture.js';
 import { sharedMemcached, sharedRedis, startRedis } from '../servers.js';
 import { openStore } from '../stores.js';
 import { ended, startWorker } from '../workers.js';
@@ -59,7 +59,9 @@ for (const { kind, open, step, fence = false } of stores) {
       const worker = start(t, 'sleeper', url, name, '2000');
       assert.equal(await told(worker), 'held');
       worker.kill('SIGSTOP');
+      const stopped = performance.now();
       await takeWhenFree(store, name, thief);
+      await eventually('its ttl has passed', () => performance.now() - stopped > 2_200);
       const answer = told(worker);
       worker.kill('SIGCONT');
       assert.deepEqual(await answer, { held: false, remaining: 0, aborted: true, released: false });
