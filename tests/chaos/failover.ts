@@ -6,7 +6,7 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { acquire, StoreError } from 'dlock-js';
+import { acquire, type LockStore, StoreError } from 'dlock-js';
 import { openIoredis, openNodeRedis } from '../sentinel-clients.js';
 import { startSentinelGroup } from '../servers/sentinel.js';
 import { judge, type SeenLease } from './history.js';
@@ -40,33 +40,38 @@ const bodyTime = () => (Math.random() < 0.1 ? 1_500 : 20 + Math.random() * 80);
 
 async function work({ store }: (typeof opened)[number], index: number) {
   while (!enough.aborted) {
-    const requested = now();
     try {
-      await using lease = await acquire(store, name, { ttl: 3_000, signal: enough });
-      const seen: SeenLease = {
-        worker: `${index + 1}`,
-        lock: name,
-        fence: lease.fence,
-        requested,
-        granted: now(),
-        end: Infinity,
-        ending: undefined,
-      };
-      leases.push(seen);
-      lease.signal.addEventListener('abort', () => {
-        seen.ending ??= 'lost';
-        seen.end = Math.min(seen.end, now());
-      });
-      // It goes on to its end whatever it is told, as a body that does not look would.
-      await sleep(bodyTime());
-      seen.ending ??= 'released';
-      seen.end = Math.min(seen.end, now());
+      await turn(store, `${index + 1}`);
     } catch (error) {
       if (error === enough.reason) return;
       if (!(error instanceof StoreError)) throw error;
       errors.push({ at: now(), client: index % 2 ? 'ioredis' : 'node-redis' });
     }
   }
+}
+
+/** A function of its own, since esbuild throws what left the block once again in each later round. */
+async function turn(store: LockStore, worker: string) {
+  const requested = now();
+  await using lease = await acquire(store, name, { ttl: 3_000, signal: enough });
+  const seen: SeenLease = {
+    worker,
+    lock: name,
+    fence: lease.fence,
+    requested,
+    granted: now(),
+    end: Infinity,
+    ending: undefined,
+  };
+  leases.push(seen);
+  lease.signal.addEventListener('abort', () => {
+    seen.ending ??= 'lost';
+    seen.end = Math.min(seen.end, now());
+  });
+  // It goes on to its end whatever it is told, as a body that does not look would.
+  await sleep(bodyTime());
+  seen.ending ??= 'released';
+  seen.end = Math.min(seen.end, now());
 }
 
 async function failOver() {
