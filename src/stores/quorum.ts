@@ -21,7 +21,7 @@ const shareOfTimeout = 0.4;
 const shareOfTtl = 0.25;
 const leastLimit = 1_000;
 
-/** How often at most an attempt asks those that said no, or that it gave their yes back. */
+/** How often at most an attempt that was refused, though it got a part, asks for the lock. */
 const rounds = 4;
 
 /** For how long the members that woke count as woken together, in milliseconds. */
@@ -68,7 +68,8 @@ export class QuorumStore implements LockStore {
    *
    * Several who ask at the same moment may each get a part, and none a majority. So who got a part
    * gives it back and asks again, after a pause of random length: else all would be refused, though
-   * nobody holds the lock.
+   * nobody holds the lock. Where a member that does not answer leaves it open whether all is lost, it
+   * goes on for as long as there is time.
    *
    * Where too many fail, it throws, and leaves what was granted to the repeat with the same token,
    * or to the release, of which the core sends one or the other.
@@ -81,13 +82,13 @@ export class QuorumStore implements LockStore {
     poll.ask(this.#members, ask);
     const end = performance.now() + limit / 2;
     for (let round = 1; ; round++) {
-      const isLast = round === rounds || performance.now() >= end;
+      const isLast = performance.now() >= end;
       const took = await this.#hear(poll, isLast ? Infinity : 2 ** round);
       if (poll.isWon) return { granted: true };
       if (poll.isFailed || (isLast && !poll.isLost)) throw poll.undecided();
       const { yes, no } = poll;
       await Promise.allSettled(yes.map(giveBack));
-      if (poll.isLost && (isLast || yes.length === 0)) {
+      if (poll.isLost && (isLast || round >= rounds || yes.length === 0)) {
         for (const member of this.#members) giveBack(member).catch(() => {});
         return { granted: false, retryAfter: this.#retryAfter(poll) };
       }
