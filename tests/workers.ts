@@ -6,7 +6,7 @@ const workers = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const worker of workers) worker.kill('SIGKILL');
 });
-// The test runner ends so a file that takes too long.
+// So the test runner ends a file that takes too long.
 process.once('SIGTERM', () => process.exit(143));
 
 export function startWorker(file: URL, ...args: string[]): ChildProcess {

@@ -56,12 +56,13 @@ for (const { kind, open, step, fence = false } of stores) {
 
     test('stopped beyond its ttl and continued: it knows at once, and frees nobody', async (t) => {
       const name = `sleeper ${process.pid}`;
-      const worker = start(t, 'sleeper', url, name, '2000');
+      const ttl = 2_000;
+      const worker = start(t, 'sleeper', url, name, `${ttl}`);
       assert.equal(await told(worker), 'held');
       worker.kill('SIGSTOP');
       const stopped = performance.now();
       await takeWhenFree(store, name, thief);
-      await eventually('its ttl has passed', () => performance.now() - stopped > 2_200);
+      await eventually('its ttl has passed', () => performance.now() - stopped > ttl + 200);
       const answer = told(worker);
       worker.kill('SIGCONT');
       assert.deepEqual(await answer, { held: false, remaining: 0, aborted: true, released: false });
