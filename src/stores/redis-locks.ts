@@ -44,8 +44,9 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
 
 /**
- * KEYS: lock. ARGV: token, channel (which has the name of the lock's key). Answers 1, or 0 if the token does not hold the lock. Who waits is
- * woken by a message; a user who may not publish must be able to release all the same, hence pcall.
+ * KEYS: lock. ARGV: token, channel (which has the name of the lock's key). Answers 1, or 0 if the token
+ * does not hold the lock. Who waits is woken by a message; a user who may not publish must be able to
+ * release all the same, hence pcall.
  */
 const releaseScript = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end

@@ -17,6 +17,13 @@ export interface RedisClient {
   readonly isReady?: boolean;
   /** The same client with other options for its commands; since node-redis 5. */
   withCommandOptions?(options: { timeout: number }): Pick<RedisClient, 'eval'>;
+  /** Clusters have it. */
+  getMasters?(): unknown;
+}
+
+/** The part of a cluster of node-redis 4 that the store needs besides. */
+interface Cluster4 extends RedisClient {
+  sendCommand(firstKey: string | undefined, isReadOnly: boolean, words: string[]): Promise<unknown>;
 }
 
 /** The part of a duplicate that the store needs to be woken. */
@@ -60,9 +67,19 @@ export class RedisStore extends RedisLocks {
  * what would otherwise be sent much later.
  */
 function evaluateWith(client: RedisClient): Evaluate {
+  if (client.getMasters && !client.withCommandOptions) return evaluateBySlot(client as Cluster4);
   const unlimited = client.withCommandOptions?.({ timeout: 0 }) ?? client;
   return (script, keys, args) =>
     (client.isReady ? unlimited : client).eval(script, { keys, arguments: args });
+}
+
+/**
+ * A cluster of node-redis 4 does not look for the key of an EVAL: it asks a node by chance, another one
+ * if that has not the slot, and gives up after some (issue 2811 of node-redis). So it is told the key.
+ */
+function evaluateBySlot(client: Cluster4): Evaluate {
+  return (script, keys, args) =>
+    client.sendCommand(keys[0], false, ['EVAL', script, `${keys.length}`, ...keys, ...args]);
 }
 
 function subscriberOf(client: RedisClient, events: SubscriberEvents): SubscriberConnection {

@@ -10,8 +10,8 @@ import { build } from 'esbuild';
 import { execa } from 'execa';
 import { Consumer, readManifest, repository, specifiersOf } from './consumer.js';
 
-/** The core and one store, minified and gzipped: at most 5.75 kB. */
-const maxBytes = 5_750;
+/** The core and one store, minified and gzipped: at most 5.8 kB. */
+const maxBytes = 5_800;
 
 const consumer = await Consumer.create();
 after(() => consumer[Symbol.asyncDispose]());
