@@ -21,8 +21,8 @@ const url = process.argv[2] ?? pathToFileURL(directory).href;
 const urlWithoutPassword = url.replace(/^([a-z]+:\/\/)?.*@/i, '$1');
 const onMemcached = url.startsWith('memcache:');
 
-/** Memcached counts whole seconds, and its store asks for two more than it is asked for. */
-const overtime = onMemcached ? 2_000 : 0;
+/** Memcached counts whole seconds, rounded up, and its store asks for two more. */
+const overtime = onMemcached ? 3_000 : 0;
 /** For how long servers try: until the lock of a killed one has lapsed and is taken again. */
 const patience = killAfter + ttl + overtime + 500;
 const minHold = patience + 250;

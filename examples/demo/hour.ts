@@ -3,8 +3,8 @@ import { now, type Report, type Shift } from './messages.js';
 import { hear, type Server } from './processes.js';
 import type { Timeline } from './timeline.js';
 
-/** When an import is killed, in milliseconds from its begin: half-way. */
-export const killAfter = 750;
+/** When an import is killed, in milliseconds from its begin: long before its end. */
+export const killAfter = 500;
 
 /** One import. Moments are in milliseconds. */
 export interface Run {

@@ -27,7 +27,7 @@ async function hourlyImport(store: LockStore, { until, minHold }: Shift): Promis
 /** Stands for the real import, which must stop when `lease.signal` aborts. */
 async function runImport(lease: Lease): Promise<void> {
   report({ type: 'granted', fence: lease.fence });
-  await sleep(1_500, undefined, { signal: lease.signal });
+  await sleep(2_000, undefined, { signal: lease.signal });
   report({ type: 'done' });
 }
 

@@ -42,8 +42,14 @@ export interface Context extends Required<Pick<StoreUnderTest, 'step' | 'fence' 
   lock: string;
 }
 
-/** A life that cases wait for, in milliseconds: no longer than needed where a machine is busy. */
+/** A life that cases see end, in milliseconds. */
 export const short = 400;
+
+/** A life that renewals must keep up, in milliseconds, even if the machine stands still for a second. */
+export const renewed = 1_800;
+
+/** How late something may be on a busy machine, in milliseconds, where it must not be later for ever. */
+export const slack = 5_000;
 
 /** The token of a second holder. */
 export const thief = 'f'.repeat(32);

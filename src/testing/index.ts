@@ -55,7 +55,7 @@ export function testStore(subject: StoreUnderTest): void {
       describe(chapter, { concurrency: cases !== loss }, () => {
         for (const { title, run } of cases) {
           unknown.delete(title);
-          test(title, { skip: skip[title] ?? false }, async () => {
+          test(title, { skip: skip[title] ?? false, timeout: 60_000 }, async () => {
             const { store, other = store } = fixture;
             await run({ store, other, step, fence, watch, lock: uniqueName(title) });
           });

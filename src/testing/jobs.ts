@@ -6,6 +6,7 @@ import {
   assertTaken,
   type Case,
   eventually,
+  renewed,
   short,
   takeWhenFree,
   thief,
@@ -99,7 +100,7 @@ export const jobs: Case[] = [
     async run({ store, other, lock }) {
       // Counted from the grant, not from the beginning of the wait.
       await store.acquire(lock, thief, short);
-      await once(store, lock, period, () => 1, { minHold: short, wait: 30_000 });
+      await once(store, lock, period, () => 1, { minHold: renewed, wait: 30_000 });
       await assertTaken(other, lock);
       await eventually('the lock comes free', async () => {
         const lease = await tryAcquire(other, lock);

@@ -20,7 +20,7 @@ const told = { refused: 0, lost: 0 };
 subscribe('dlock:refused', () => void told.refused++);
 subscribe('dlock:lost', () => void told.lost++);
 
-const group = await startSentinelGroup();
+const group = await startSentinelGroup(1_000);
 const opened = await Promise.all(
   Array.from({ length: workers }, (_, index) =>
     (index % 2 ? openIoredis : openNodeRedis)(group, { timeout: 1_000 }),

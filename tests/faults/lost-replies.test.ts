@@ -117,7 +117,7 @@ function testLosses(kind: StoreKind): void {
       const start = performance.now();
       const error: unknown = await tryAcquire(mine.store, 'offline').catch((error) => error);
       assert.ok(error instanceof StoreError, String(error));
-      assert.ok(performance.now() - start < 1_500, 'within the timeout');
+      assert.ok(performance.now() - start < 5_000, 'within the timeout');
       return !queuesOffline || /no answer within/.test(error.message);
     });
     const before = proxy.count(protocol.acquire);
@@ -212,7 +212,7 @@ function testLosses(kind: StoreKind): void {
   for (const operation of ['release', 'extend'] as const) {
     test(`an old holder's ${operation} that is held back until another holds harms nobody`, async () => {
       await using proxy = await scene.startProxy();
-      await using mine = await open(proxy.ports, { ttl: 700, timeout: 20_000 });
+      await using mine = await open(proxy.ports, { ttl: 1_500, timeout: 20_000 });
       const lock = `old ${operation}`;
       const lease = await tryAcquire(mine.store, lock, { renew: false });
       assert.ok(lease);
@@ -229,7 +229,7 @@ function testLosses(kind: StoreKind): void {
       held.letGo();
       assert.equal(await outcome, operation === 'release' ? false : 'ERR_DLOCK_LEASE_LOST');
       assert.equal(signal.aborted, true);
-      await assertStaysHeld(scene.direct, lock, 700 + 2 * step);
+      await assertStaysHeld(scene.direct, lock, 1_500 + 2 * step);
       assert.equal(await scene.direct.release(lock, thief), true);
     });
   }

@@ -72,10 +72,10 @@ describe('the hourly import', () => {
     const runImport = async (period: string) => {
       begun.push({ period, at: new Date().toISOString().slice(0, 19) });
     };
-    await sleep(1_900 - (Date.now() % 2_000));
-    const job = scheduleImport(new MemoryStore(), runImport, '*/2 * * * * *');
+    await sleep(3_900 - (Date.now() % 4_000));
+    const job = scheduleImport(new MemoryStore(), runImport, '*/4 * * * * *');
     // A busy server: it cannot begin in the second that it should, but still in its period.
-    const strike = Math.ceil(Date.now() / 2_000) * 2_000;
+    const strike = Math.ceil(Date.now() / 4_000) * 4_000;
     while (Date.now() < strike + 1_200);
     await eventually('it has begun', () => begun.length > 0);
     job.stop();
@@ -152,12 +152,12 @@ describe('the server that takes the orders of a customer in turn', { concurrency
     const directory = join(root, 'lost');
     const server = buildServer(new FileStore(directory, { ttl: 600 }), async (_, signal) => {
       await rm(directory, { recursive: true });
-      return sleep(5_000, {}, { signal });
+      return sleep(60_000, {}, { signal });
     });
     const begin = performance.now();
     const { statusCode } = await server.inject().post('/customers/42/orders');
     assert.equal(statusCode, 500);
-    assert.ok(performance.now() - begin < 3_000);
+    assert.ok(performance.now() - begin < 30_000);
   });
 });
 

@@ -32,7 +32,7 @@ for (const url of [
       const { store, close } = await openStore(url);
       const lease = await tryAcquire(store, 'handed over', { ttl: 20_000 });
       assert.ok(lease);
-      const adopter = startAdopter(url, lease.handOver(), 500);
+      const adopter = startAdopter(url, lease.handOver(), 3_000);
       await eventually('it adopts', async () => {
         const { value } = await adopter.iterable().next();
         assert.equal(value, `adopted ${lease.fence}`);

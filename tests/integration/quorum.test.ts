@@ -83,10 +83,11 @@ async function assertUnavailable(store: LockStore, name: string): Promise<void> 
   const start = performance.now();
   await assert.rejects(tryAcquire(store, name, { ttl: 1_200_000 }), (error: Error) => {
     assert.ok(error instanceof StoreError, String(error));
-    assert.match(error.message, /there is no majority/);
+    // Where the machine stood still, both limits have passed: that of a member, and its own.
+    assert.match(error.message, /there is no majority|no answer within/);
     return true;
   });
-  assert.ok(performance.now() - start < 5_000);
+  assert.ok(performance.now() - start < 30_000);
 }
 
 describe('quorum: servers that do not answer', async () => {
@@ -143,12 +144,12 @@ describe('quorum: servers that do not answer', async () => {
     const [a, , , d, e] = servers;
     assert.ok(a && d && e);
     await d.kill();
-    await using lease = await tryAcquire(hasty, 'kept', { ttl: 1_500 });
+    await using lease = await tryAcquire(new QuorumStore(one), 'kept', { ttl: 3_000 });
     assert.ok(lease);
     await e.freeze();
     const { signal } = lease;
     const start = performance.now();
-    await eventually('it was renewed', () => performance.now() - start > 3_000 && lease.held);
+    await eventually('it was renewed', () => performance.now() - start > 5_000 && lease.held);
     await a.kill();
     await eventually('it is lost', () => signal.aborted);
     assert.ok(Number(await raw[1]?.pTTL('dlock:kept')) > 0, 'before the servers let it go');

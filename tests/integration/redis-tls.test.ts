@@ -35,7 +35,7 @@ async function assertWorks(store: LockStore) {
   await store.release('import', thief);
   const start = performance.now();
   assert.equal(await (await waiting).release(), true);
-  assert.ok(performance.now() - start < 1_000);
+  assert.ok(performance.now() - start < 2_000);
 }
 
 test('node-redis', async () => {

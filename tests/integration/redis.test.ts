@@ -249,12 +249,16 @@ describe('redis: trouble', () => {
     await using server = await startRedis();
     await using client = await connect({ url: server.url });
     const start = performance.now();
-    await using lease = await tryAcquire(new RedisStore(client), 'import', { ttl: 1_500 });
+    await using lease = await tryAcquire(new RedisStore(client), 'import', { ttl: 6_000 });
     assert.ok(lease);
     const { signal } = lease;
+    let toldAt = Infinity;
+    signal.addEventListener('abort', () => {
+      toldAt = performance.now();
+    });
     await server.kill();
-    await eventually('the loss is told', () => signal.aborted);
-    assert.ok(performance.now() - start < 1_500);
+    await eventually('the loss is told', () => toldAt < Infinity);
+    assert.ok(toldAt - start < 6_000);
     assert.ok(signal.reason instanceof LeaseLostError);
     assert.ok(signal.reason.cause instanceof StoreError);
   });
@@ -263,7 +267,7 @@ describe('redis: trouble', () => {
     await using server = await startRedis();
     await using mine = await connect({ url: server.url });
     await using theirs = await connect({ url: server.url });
-    await using lease = await tryAcquire(new RedisStore(mine), 'import', { ttl: 1_000 });
+    await using lease = await tryAcquire(new RedisStore(mine), 'import', { ttl: 3_000 });
     assert.ok(lease);
     let toldAt = Infinity;
     lease.signal.addEventListener('abort', () => {
@@ -287,7 +291,7 @@ describe('redis: trouble', () => {
     const start = performance.now();
     await assert.rejects(tryAcquire(store, 'import'), StoreError);
     const waited = performance.now() - start;
-    assert.ok(waited >= 390 && waited < 1_000, `${waited} ms`);
+    assert.ok(waited >= 390 && waited < 4_000, `${waited} ms`);
     await server.thaw();
     await using other = await connect({ url: server.url });
     await eventually('the lock can be taken', async () => {
@@ -303,7 +307,7 @@ describe('redis: trouble', () => {
     await server.kill();
     const start = performance.now();
     await assert.rejects(tryAcquire(store, 'import'), StoreError);
-    assert.ok(performance.now() - start < 1_000);
+    assert.ok(performance.now() - start < 4_000);
     await server.restart();
     await eventually('the client, which queued the request, is connected', () => client.isReady);
     await eventually('the lock can be taken', async () => {

@@ -142,7 +142,7 @@ describe('redis', () => {
       await other.release('left', thief);
       const start = performance.now();
       await give(await second);
-      assert.ok(performance.now() - start < 1_000, `round ${round}`);
+      assert.ok(performance.now() - start < 2_000, `round ${round}`);
     }
     await other.release('busy', thief);
     await give(await busy);

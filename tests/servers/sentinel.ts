@@ -25,9 +25,10 @@ const name = 'main';
 /**
  * Insists on a redis-server on PATH, or installs it as root: containers would not find each other.
  *
- * @param patience for how long a master may be away before it is replaced, in milliseconds.
+ * @param patience for how long a master may be away before it is replaced, in milliseconds; on a
+ * busy machine a short one would replace it for no reason.
  */
-export async function startSentinelGroup(patience = 1_000): Promise<SentinelGroup> {
+export async function startSentinelGroup(patience = 60_000): Promise<SentinelGroup> {
   await provide(redis);
   const directory = temporaryDirectory();
   const running: OwnServer[] = [];
