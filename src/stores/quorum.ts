@@ -123,15 +123,18 @@ export class QuorumStore implements LockStore {
    */
   async watch(name: string, wake: () => void): Promise<AsyncDisposable> {
     const wokenAt = new Map<Member, number>();
+    let closed = false;
     const open = (member: Member) =>
       member.watch(name, () => {
         const now = performance.now();
         wokenAt.set(member, now);
         const together = [...wokenAt.values()].filter((time) => time > now - wakingTogether);
-        if (together.length >= this.#majority) wake();
+        if (together.length >= this.#majority && !closed) wake();
       });
     const watches = this.#members.map(open);
+    // Members may take their time to close, and wake until they have.
     const close = async () => {
+      closed = true;
       for (const watch of watches)
         watch.then((opened) => opened[Symbol.asyncDispose]()).catch(() => {});
     };

@@ -470,7 +470,10 @@ describe('quorum: watching', () => {
     assert.equal(woken, 0);
     members[2]?.wake();
     assert.equal(woken, 1);
-    await watch[Symbol.asyncDispose]();
+    const closing = watch[Symbol.asyncDispose]();
+    for (const { wake } of members) wake();
+    await closing;
+    assert.equal(woken, 1, 'nor anybody, while the members take their time to close');
     await eventually('all are left', () => members.every(({ watchers }) => watchers.size === 0));
   });
 
