@@ -10,6 +10,7 @@ import { FileStore } from 'dlock-js/file';
 import { eventually } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
 import { randomNames } from '../random-names.js';
+import { hasStopped } from '../servers/processes.js';
 import { ended, startWorker } from '../workers.js';
 import { countTogether } from './many-processes.js';
 
@@ -81,7 +82,9 @@ describe('file: between any two calls to the file system', { concurrency: 4 }, a
         if (message.stopsBefore) stopped = true;
         else if (stopped) Object.assign(answers, message);
       });
-      await eventually('the worker stops itself', () => stopped);
+      const { pid = 0 } = worker;
+      // It says so just before, and would sleep for ever if it were woken up before it stops.
+      await eventually('the worker stops itself', async () => stopped && (await hasStopped(pid)));
 
       const store = new FileStore(directory);
       let lease = await tryAcquire(store, 'import');
@@ -89,7 +92,7 @@ describe('file: between any two calls to the file system', { concurrency: 4 }, a
         lease ??= await tryAcquire(store, 'import');
         return lease !== null;
       });
-      process.kill(worker.pid as number, 'SIGCONT');
+      process.kill(pid, 'SIGCONT');
       assert.equal(await ended(worker), 0);
       const { calls: _, ...told } = answers;
       assert.ok(

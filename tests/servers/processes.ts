@@ -66,7 +66,7 @@ async function launch(kind: ServerKind, port: number, args: string[]) {
 }
 
 /** A signal reaches each thread a little later; where the system tells (Linux), we can wait for it. */
-async function hasStopped(pid: number): Promise<boolean> {
+export async function hasStopped(pid: number): Promise<boolean> {
   const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
   const states = threads.map((id) => readFile(`/proc/${pid}/task/${id}/stat`, 'utf8'));
   return (await Promise.all(states)).every((state) => /\) T /.test(state));
