@@ -17,19 +17,21 @@ const program = { program: 'postgres', debianPackage: 'postgresql' };
 
 /**
  * $1: port. The shell stays, to end the server in order and to remove its data. Linux tells it of
- * the end of its parent once for each thread of that.
+ * the end of its parent once for each thread of that; only the first may count, since an `exit` within
+ * `end` would leave the server and its data.
  */
 const script = `
-data=$(mktemp -d -t dlock-postgres.XXXXXX)
+data=
 server=
 end() {
   trap '' HUP INT TERM
   kill -QUIT $server 2> /dev/null || true
   wait
-  rm -r "$data"
+  [ -z "$data" ] || rm -r "$data"
 }
 trap end EXIT
-trap exit HUP INT TERM
+trap "trap '' HUP INT TERM; exit" HUP INT TERM
+data=$(mktemp -d -t dlock-postgres.XXXXXX)
 initdb --pgdata "$data" --username postgres --auth trust --no-locale --encoding UTF8 --no-sync
 postgres -D "$data" -h 127.0.0.1 -p "$1" -k '' -F &
 server=$!
