@@ -48,8 +48,11 @@ export const short = 400;
 /** A life that renewals must keep up, in milliseconds, even if the machine stands still for a second. */
 export const renewed = 1_800;
 
-/** How late something may be on a busy machine, in milliseconds, where it must not be later for ever. */
-export const slack = 5_000;
+/**
+ * How late something may be on a busy machine, in milliseconds. Less than a waiter rests whom a store
+ * should have woken, and than whole seconds add to a life.
+ */
+export const slack = 2_000;
 
 /** The token of a second holder. */
 export const thief = 'f'.repeat(32);

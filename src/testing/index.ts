@@ -27,7 +27,8 @@ const chapters: Record<string, Case[]> = {
 };
 
 /**
- * Declares the tests of one store; call it at the top of a test file.
+ * Declares the tests of one store; call it at the top of a test file. A case that has not ended after
+ * a minute fails.
  *
  * ```ts
  * testStore({ name: 'OwnStore', create: () => ({ store: new OwnStore() }), watch: false });

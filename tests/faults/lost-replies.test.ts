@@ -211,8 +211,9 @@ function testLosses(kind: StoreKind): void {
 
   for (const operation of ['release', 'extend'] as const) {
     test(`an old holder's ${operation} that is held back until another holds harms nobody`, async () => {
+      const ttl = 1_500;
       await using proxy = await scene.startProxy();
-      await using mine = await open(proxy.ports, { ttl: 1_500, timeout: 20_000 });
+      await using mine = await open(proxy.ports, { ttl, timeout: 20_000 });
       const lock = `old ${operation}`;
       const lease = await tryAcquire(mine.store, lock, { renew: false });
       assert.ok(lease);
@@ -229,7 +230,7 @@ function testLosses(kind: StoreKind): void {
       held.letGo();
       assert.equal(await outcome, operation === 'release' ? false : 'ERR_DLOCK_LEASE_LOST');
       assert.equal(signal.aborted, true);
-      await assertStaysHeld(scene.direct, lock, 1_500 + 2 * step);
+      await assertStaysHeld(scene.direct, lock, ttl + 2 * step);
       assert.equal(await scene.direct.release(lock, thief), true);
     });
   }
