@@ -1,8 +1,8 @@
 /** Taking a lock. */
 import { askToAcquire, askToExtend, type Claim, newClaim, storeError } from './ask.js';
-import { type Moment, now } from './clock.js';
-import { AcquireTimeoutError, lockNamed } from './errors.js';
-import { tell } from './events.js';
+import { type Moment, now } from './base/clock.js';
+import { AcquireTimeoutError, lockNamed } from './base/errors.js';
+import { tell } from './base/events.js';
 import { HeldLease, type Lease } from './lease.js';
 import { Line, type Refusal } from './line.js';
 import { type AcquireOptions, type LeaseOptions, readTerms, type Terms } from './options.js';
@@ -55,6 +55,7 @@ export async function acquire(
   if (lease) return lease;
   throw new AcquireTimeoutError(
     `Somebody else holds ${lockNamed(name)}: gave up after ${terms.wait} ms`,
+    { lock: name },
   );
 }
 

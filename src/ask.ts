@@ -2,10 +2,10 @@
  * Asking the store: every request of the core goes through here, which bounds its time, checks the
  * shape of its answer and wraps its error, once.
  */
-import { onAbort } from './abort.js';
-import { clock } from './clock.js';
-import { lockNamed, StoreError, shown } from './errors.js';
-import { type Subject, tell } from './events.js';
+import { onAbort } from './base/abort.js';
+import { clock } from './base/clock.js';
+import { lockNamed, type Operation, reasonOf, StoreError } from './base/errors.js';
+import { type Subject, tell } from './base/events.js';
 import type { Attempt, LockStore } from './store.js';
 
 /** One bid for one lock, and what identifies it to the store. */
@@ -122,7 +122,7 @@ function expected<T>(answer: T, type: unknown): T {
 /** Written for the least work in the common case: one promise, one timer. */
 function ask<T>(
   claim: Claim,
-  operation: string,
+  operation: Operation,
   send: (isAwaited: () => boolean) => Promise<T>,
   timeout = claim.timeout,
   signal?: AbortSignal,
@@ -151,11 +151,10 @@ function ask<T>(
 }
 
 /** The one place where a store's trouble gets its name. */
-export function storeError(subject: Subject, operation: string, cause: unknown): StoreError {
-  const { message: told } = Object(cause);
-  const reason = typeof told === 'string' && told !== '' ? told : shown(cause);
-  const message = `The store failed to ${operation} ${lockNamed(subject.name)}: ${reason}`;
-  const error = new StoreError(message, { cause });
+export function storeError(subject: Subject, operation: Operation, cause: unknown): StoreError {
+  const { name: lock } = subject;
+  const message = `The store failed to ${operation} ${lockNamed(lock)}: ${reasonOf(cause)}`;
+  const error = new StoreError(message, { cause, lock, operation });
   tell('store-error', subject, () => ({ operation, error }));
   return error;
 }

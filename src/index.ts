@@ -4,8 +4,8 @@
  * @module dlock-js
  */
 export { acquire, adopt, tryAcquire } from './acquire.js';
-export { AcquireTimeoutError, DlockError, LeaseLostError, StoreError } from './errors.js';
-export type { DlockEvents, LeaseEvent } from './events.js';
+export { AcquireTimeoutError, DlockError, LeaseLostError, StoreError } from './base/errors.js';
+export type { DlockEvents, LeaseEvent } from './base/events.js';
 export type { Lease } from './lease.js';
 export { locked, type Outcome } from './locked.js';
 export { once } from './once.js';

@@ -3,9 +3,9 @@
  * nothing of the handle that the caller holds, so that a forgotten handle can be collected.
  */
 import { askToExtend, type Claim, certainLife } from './ask.js';
-import { Alarm, earliest, later, type Moment, never, now, until } from './clock.js';
-import { LeaseLostError, lockNamed } from './errors.js';
-import { tell, warn } from './events.js';
+import { Alarm, earliest, later, type Moment, never, now, until } from './base/clock.js';
+import { LeaseLostError, lockNamed } from './base/errors.js';
+import { tell, warn } from './base/events.js';
 import { Holder } from './holders.js';
 
 /**
@@ -174,10 +174,9 @@ export class KeepAlive {
   }
 
   #lost(reason: string, cause?: unknown): LeaseLostError {
-    return new LeaseLostError(
-      `The lease on ${lockNamed(this.#claim.name)} is lost: ${reason}`,
-      cause ? { cause } : undefined,
-    );
+    const { name: lock } = this.#claim;
+    const message = `The lease on ${lockNamed(lock)} is lost: ${reason}`;
+    return new LeaseLostError(message, cause ? { lock, cause } : { lock });
   }
 }
 

@@ -1,10 +1,11 @@
 /** A lease: what the caller holds while a lock is his. */
 import { askToExtend, askToRelease, type Claim, certainLife } from './ask.js';
-import { clock, type Moment } from './clock.js';
-import { lockNamed } from './errors.js';
-import { tell, warn } from './events.js';
+import { checkTime } from './base/arguments.js';
+import { clock, type Moment } from './base/clock.js';
+import { lockNamed } from './base/errors.js';
+import { tell, warn } from './base/events.js';
 import { KeepAlive } from './keepalive.js';
-import { checkTime, type Terms } from './options.js';
+import type { Terms } from './options.js';
 import type { LeaseTicket } from './ticket.js';
 import { undo } from './undo.js';
 
@@ -105,12 +106,12 @@ export class HeldLease implements Lease {
   }
 
   async extend(ttl?: number): Promise<void> {
-    if (ttl !== undefined) checkTime(this.name, 'ttl', ttl, 1, this.#claim.store.maxTtl);
+    if (ttl !== undefined) checkTime(lockNamed(this.name), 'ttl', ttl, 1, this.#claim.store.maxTtl);
     await this.#life.extend(ttl);
   }
 
   async release({ after = 0 }: { after?: number } = {}): Promise<boolean> {
-    checkTime(this.name, 'after', after, 0, this.#claim.store.maxTtl);
+    checkTime(lockNamed(this.name), 'after', after, 0, this.#claim.store.maxTtl);
     this.#release ??= this.#giveBack(after);
     return this.#release;
   }

@@ -2,8 +2,8 @@
  * The line of those in this process who want one lock of one store: first come, first served. Only
  * the head of the line talks to the store, so a thousand who wait cost it what one does.
  */
-import { onAbort } from './abort.js';
-import { Alarm, clock, later, type Moment, now, until } from './clock.js';
+import { onAbort } from './base/abort.js';
+import { Alarm, clock, later, type Moment, now, until } from './base/clock.js';
 import { type Holder, holderOf } from './holders.js';
 import type { HeldLease } from './lease.js';
 import { type Lock, Registry } from './registry.js';

@@ -1,7 +1,7 @@
 /** Running a piece of work under a lock. */
 import { acquireInLine } from './acquire.js';
-import { shown } from './errors.js';
-import { warn } from './events.js';
+import { shown } from './base/errors.js';
+import { warn } from './base/events.js';
 import type { Lease } from './lease.js';
 import { type AcquireOptions, readTerms } from './options.js';
 import type { LockStore } from './store.js';

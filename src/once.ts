@@ -1,11 +1,12 @@
 /** Running a piece of work once for each period, on whichever server comes first. */
 import { acquireInLine, attempt, inTime } from './acquire.js';
 import { askToAcquire, askToExtend, type Claim, newClaim } from './ask.js';
-import { clock, pause } from './clock.js';
-import { LeaseLostError, lockNamed, StoreError, shown } from './errors.js';
+import { checkTime } from './base/arguments.js';
+import { clock, pause } from './base/clock.js';
+import { LeaseLostError, lockNamed, StoreError, shown } from './base/errors.js';
 import type { Lease } from './lease.js';
 import { type Outcome, runUnder } from './locked.js';
-import { checkTime, type OnceOptions, readTerms, type Terms } from './options.js';
+import { type OnceOptions, readTerms, type Terms } from './options.js';
 import type { LockStore } from './store.js';
 
 /**
@@ -45,7 +46,7 @@ export async function once<T>(
 ): Promise<Outcome<T>> {
   const terms = readTerms(store, name, options);
   const { retain = 24 * 3_600_000 } = options;
-  checkTime(name, 'retain', retain, 1, store.maxTtl);
+  checkTime(lockNamed(name), 'retain', retain, 1, store.maxTtl);
   if (typeof period !== 'string' || period === '') {
     throw new TypeError(
       `The period of ${lockNamed(name)} must be a string that is not empty, not ${shown(period)}`,
@@ -86,6 +87,7 @@ async function record(lease: Lease, done: Claim): Promise<void> {
       if ((await askToAcquire(done)).granted) return;
       throw new LeaseLostError(
         `Somebody took ${lockNamed(done.name)} before it was recorded as done`,
+        { lock: done.name },
       );
     } catch (error) {
       if (!(error instanceof StoreError) || !lease.held) throw error;

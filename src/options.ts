@@ -1,5 +1,6 @@
 /** What callers may ask for, with every default and limit; checked here, before any request. */
-import { lockNamed, shown } from './errors.js';
+import { checkTime, requirements } from './base/arguments.js';
+import { lockNamed, shown } from './base/errors.js';
 import type { LockStore } from './store.js';
 
 /** What a lease is to be like. */
@@ -65,7 +66,8 @@ export function readTerms(
       `The name of a lock must be a non-empty, well-formed string, not ${shown(name)}`,
     );
   }
-  const must = requirements(name);
+  const lock = lockNamed(name);
+  const must = requirements(lock);
   const isStore = [store?.acquire, store?.extend, store?.release].every(isFunction);
   must(TypeError, isStore, 'The store', 'be a LockStore', store);
   must(
@@ -77,9 +79,9 @@ export function readTerms(
   );
   const { renew = true, minHold = 0, signal, wait = defaultWait } = options;
   const { maxTtl } = store;
-  const ttl = checkTime(name, 'ttl', options.ttl ?? store.ttl ?? 30_000, 1, maxTtl);
-  const timeout = checkTime(name, 'timeout', store.timeout ?? 5_000, 1);
-  checkTime(name, 'minHold', minHold, 0, maxTtl);
+  const ttl = checkTime(lock, 'ttl', options.ttl ?? store.ttl ?? 30_000, 1, maxTtl);
+  const timeout = checkTime(lock, 'timeout', store.timeout ?? 5_000, 1);
+  checkTime(lock, 'minHold', minHold, 0, maxTtl);
   must(TypeError, typeof renew === 'boolean', 'renew', 'be a boolean', renew);
   must(
     RangeError,
@@ -98,37 +100,6 @@ export function readTerms(
   must(TypeError, typeof wait === 'number', 'wait', 'be a number of milliseconds', wait);
   must(RangeError, wait >= 0, 'wait', 'be at least 0', wait);
   return { ttl, renew, minHold, timeout, signal, wait };
-}
-
-/** Checks a time; `most` is the limit of the store, where it is the store's to keep. */
-export function checkTime(
-  name: string,
-  option: string,
-  ms: number,
-  least: number,
-  most: number = Number.MAX_SAFE_INTEGER,
-): number {
-  if (Number.isInteger(ms) && ms >= least && ms <= most) return ms;
-  const must = requirements(name);
-  must(TypeError, typeof ms === 'number', option, 'be a number of milliseconds', ms);
-  must(RangeError, false, option, `be a whole number of milliseconds from ${least} to ${most}`, ms);
-  return ms;
-}
-
-/** What an argument of the lock `name` must be; the error says what was received. */
-export function requirements(name: string) {
-  return (
-    Failure: ErrorConstructor,
-    fulfilled: boolean,
-    subject: string,
-    requirement: string,
-    received: unknown,
-  ): void => {
-    if (fulfilled) return;
-    throw new Failure(
-      `${subject} of ${lockNamed(name)} must ${requirement}, not ${shown(received)}`,
-    );
-  };
 }
 
 function isFunction(value: unknown): boolean {

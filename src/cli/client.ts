@@ -15,13 +15,3 @@ export async function load<T>(name: string, imported: () => Promise<T>): Promise
     throw new UnusableStore(`it needs the package ${name}: npm install ${name}`);
   }
 }
-
-/** Failed attempts at several addresses of one host come as an error without a message. */
-export function reasonOf(error: unknown): string {
-  const { message, cause, errors } = error as Error & { errors?: Error[] };
-  return (
-    message ||
-    (errors?.map((each) => each.message).join('; ') ?? '') ||
-    (cause instanceof Error ? reasonOf(cause) : String(error))
-  );
-}

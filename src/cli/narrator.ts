@@ -1,7 +1,7 @@
 /** Tells the user what the core does, from the events that it publishes. */
 import { subscribe } from 'node:diagnostics_channel';
-import { lockNamed } from '../errors.js';
-import type { DlockEvents } from '../events.js';
+import { lockNamed, reasonOf } from '../base/errors.js';
+import type { DlockEvents } from '../base/events.js';
 import type { Settings } from './arguments.js';
 import { durationOf, type Messages } from './messages.js';
 
@@ -33,7 +33,7 @@ export class Narrator {
     });
     listen('lost', ({ error }) => messages.detail(error.message));
     listen('store-error', ({ error }) => {
-      this.trouble = reasonOf(error);
+      this.trouble = reasonOf(error.cause ?? error);
       messages.detail(error.message);
     });
   }
@@ -59,11 +59,6 @@ export class Narrator {
     show();
     this.#waiting = setInterval(show, 1_000);
   }
-}
-
-/** What is at the bottom of an error of the core. */
-function reasonOf({ message, cause }: Error): string {
-  return cause instanceof Error && cause.message ? cause.message : message;
 }
 
 function listen<E extends keyof DlockEvents>(

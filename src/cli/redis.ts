@@ -1,7 +1,8 @@
 /** Redis by its URL: a server, a cluster, or what sentinels watch over. */
+import { reasonOf } from '../base/errors.js';
 import { RedisStore } from '../stores/redis.js';
 import { UsageError } from './arguments.js';
-import { connectTimeout, load, reasonOf, UnusableStore } from './client.js';
+import { connectTimeout, load, UnusableStore } from './client.js';
 import { decoded } from './store-url.js';
 
 /** The first connection fails at once, so that somebody is told; later ones are made again. */

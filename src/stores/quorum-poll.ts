@@ -1,4 +1,5 @@
 /** A question to the members of a quorum, and their answers as they come in. */
+import { reasonOf } from '../base/errors.js';
 
 export class Poll<Voter, Answer> {
   readonly #majority: number;
@@ -91,9 +92,7 @@ export class Poll<Voter, Answer> {
   #said(result: PromiseSettledResult<Answer> | undefined): string {
     if (!result) return 'nothing yet';
     if (result.status === 'fulfilled') return this.#isYes(result.value) ? 'yes' : 'no';
-    // Failed attempts at several addresses of one host come as an error without a message.
-    const { message, code }: Partial<NodeJS.ErrnoException> = result.reason ?? {};
-    return message || code || String(result.reason);
+    return reasonOf(result.reason);
   }
 
   #voters(counts: (answer: Answer) => boolean): Voter[] {

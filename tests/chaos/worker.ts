@@ -5,7 +5,7 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AcquireTimeoutError, acquire, type Lease, StoreError, tryAcquire } from 'dlock-js';
-import type { DlockEvents } from '../../src/events.js';
+import type { DlockEvents } from '../../src/base/events.js';
 import { altered } from '../../src/testing/fixture.js';
 import { openStore } from '../stores.js';
 import { processGauges } from './gauges.js';

@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { compileFunction } from 'node:vm';
 import { build, type Plugin } from 'esbuild';
-import type { useClock } from '../../src/clock.js';
+import type { useClock } from '../../src/base/clock.js';
 
 export type Core = typeof import('../../src/index.js') & { useClock: typeof useClock };
 
@@ -37,7 +37,7 @@ export interface Mutation {
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const entry = `
   export * from './src/index.ts';
-  export { useClock } from './src/clock.ts';
+  export { useClock } from './src/base/clock.ts';
 `;
 
 /** Compiles the core once; what is returned makes a copy of it. */

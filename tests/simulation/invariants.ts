@@ -1,6 +1,6 @@
 /** What must hold at every step of a run, and at its end, whatever befell it. */
 import { getEventListeners } from 'node:events';
-import type { Moment } from '../../src/clock.js';
+import type { Moment } from '../../src/base/clock.js';
 import type { Lease } from '../../src/lease.js';
 import type { Attempt } from '../../src/store.js';
 import type { SimulatedProcess } from './process.js';

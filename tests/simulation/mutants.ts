@@ -34,13 +34,13 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'the wall clock is ignored',
-    file: 'clock.ts',
+    file: 'base/clock.ts',
     text: 'return Math.min(to.monotonic - from.monotonic, to.wall - from.wall);',
     replacement: 'return to.monotonic - from.monotonic;',
   },
   {
     name: 'the monotonic clock is ignored',
-    file: 'clock.ts',
+    file: 'base/clock.ts',
     text: 'return Math.min(to.monotonic - from.monotonic, to.wall - from.wall);',
     replacement: 'return to.wall - from.wall;',
   },

@@ -3,7 +3,7 @@
  * while time passes), put to sleep with its machine (its monotonic clock stands still as well), and
  * killed.
  */
-import type { Clock, Moment } from '../../src/clock.js';
+import type { Clock, Moment } from '../../src/base/clock.js';
 import type { Lease } from '../../src/lease.js';
 import type { Core, CoreCopy } from './core.js';
 import type { Happening, World } from './world.js';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
-import { onAbort } from '../../src/abort.js';
+import { onAbort } from '../../src/base/abort.js';
 
 test('many wait on one signal by one listener, which goes with the last', () => {
   const { signal } = new AbortController();

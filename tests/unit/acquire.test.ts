@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { tryAcquire } from '../../src/acquire.js';
-import { useClock } from '../../src/clock.js';
-import { StoreError } from '../../src/errors.js';
+import { useClock } from '../../src/base/clock.js';
+import { StoreError } from '../../src/base/errors.js';
 import type { Attempt } from '../../src/store.js';
 import { FakeClock, settled } from './fake-clock.js';
 import { cut, never, ScriptedStore } from './scripted-store.js';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { afterEach, beforeEach, test } from 'node:test';
 import { promisify } from 'node:util';
-import { Alarm, earliest, later, now, until, useClock } from '../../src/clock.js';
+import { Alarm, earliest, later, now, until, useClock } from '../../src/base/clock.js';
 import { FakeClock } from './fake-clock.js';
 
 let clock: FakeClock;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, beforeEach, test } from 'node:test';
 import { tryAcquire } from '../../src/acquire.js';
-import { tell } from '../../src/events.js';
+import { tell } from '../../src/base/events.js';
 import { cut, ScriptedStore } from './scripted-store.js';
 
 const names = ['granted', 'refused', 'renewed', 'lost', 'released', 'store-error'];

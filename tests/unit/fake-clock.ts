@@ -1,5 +1,5 @@
 /** A clock that stands still until it is told to go on, and can be set, or stopped, like a real one. */
-import { type Clock, useClock } from '../../src/clock.js';
+import { type Clock, useClock } from '../../src/base/clock.js';
 
 interface Timer {
   readonly at: number;

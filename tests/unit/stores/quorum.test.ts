@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { tryAcquire } from '../../../src/acquire.js';
-import { StoreError } from '../../../src/errors.js';
+import { StoreError } from '../../../src/base/errors.js';
 import type { LockStore } from '../../../src/store.js';
 import { MemoryStore } from '../../../src/stores/memory.js';
 import { QuorumStore } from '../../../src/stores/quorum.js';

@@ -4,6 +4,7 @@
  */
 import { channel } from 'node:diagnostics_channel';
 import { clock } from './clock.js';
+import type { Operation } from './errors.js';
 
 /** What each event carries. Times are in milliseconds. */
 export interface DlockEvents {
@@ -18,7 +19,7 @@ export interface DlockEvents {
   /** The lease was given back, to lapse in `after` (0: at once), `duration` after that was asked. */
   released: LeaseEvent & { after: number; duration: number };
   /** The store did not answer a request; `error` is a `StoreError`. */
-  'store-error': LeaseEvent & { operation: string; error: Error };
+  'store-error': LeaseEvent & { operation: Operation; error: Error };
 }
 
 /** What all events carry: the lock, and its holder or who wants to be. */

@@ -3,7 +3,14 @@
  * the ESM and the CJS copy of this package in one process.
  */
 
-/** Any error of Dlock, but those of bad arguments (`TypeError`, `RangeError`). */
+/** What an error of Dlock is about. */
+export interface DlockErrorOptions {
+  /** The whole name of the lock. */
+  readonly lock: string;
+  readonly cause?: unknown;
+}
+
+/** Any error of Dlock, except those for invalid arguments (`TypeError`, `RangeError`). */
 export class DlockError extends Error {
   static {
     brand(DlockError, 'DlockError');
@@ -11,12 +18,18 @@ export class DlockError extends Error {
 
   /** Stable: `ERR_DLOCK_STORE`, `ERR_DLOCK_LEASE_LOST`, `ERR_DLOCK_TIMEOUT`. */
   readonly code: string;
+  /** The whole name of the lock, for programs; messages shorten it. */
+  readonly lock: string;
 
-  constructor(code: string, message: string, options?: ErrorOptions) {
+  constructor(code: string, message: string, { lock, ...options }: DlockErrorOptions) {
     super(message, options);
     this.code = code;
+    this.lock = lock;
   }
 }
+
+/** A request to a store. */
+export type Operation = 'acquire' | 'extend' | 'release';
 
 /**
  * `ERR_DLOCK_STORE`: the store was unreachable, refused the request, took too long, or left the
@@ -27,8 +40,13 @@ export class StoreError extends DlockError {
     brand(StoreError, 'StoreError');
   }
 
-  constructor(message: string, options?: ErrorOptions) {
-    super('ERR_DLOCK_STORE', message, options);
+  /** What the store was asked to do: `acquire`, `extend` or `release`. */
+  readonly operation: Operation;
+
+  constructor(message: string, options: DlockErrorOptions & { readonly operation: Operation }) {
+    const { operation, ...rest } = options;
+    super('ERR_DLOCK_STORE', message, rest);
+    this.operation = operation;
   }
 }
 
@@ -38,7 +56,7 @@ export class LeaseLostError extends DlockError {
     brand(LeaseLostError, 'LeaseLostError');
   }
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message: string, options: DlockErrorOptions) {
     super('ERR_DLOCK_LEASE_LOST', message, options);
   }
 }
@@ -49,7 +67,7 @@ export class AcquireTimeoutError extends DlockError {
     brand(AcquireTimeoutError, 'AcquireTimeoutError');
   }
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message: string, options: DlockErrorOptions) {
     super('ERR_DLOCK_TIMEOUT', message, options);
   }
 }
@@ -78,4 +96,16 @@ export function shown(value: unknown): string {
 /** A lock as messages name it: quoted, control characters escaped, not endlessly long. */
 export function lockNamed(name: string): string {
   return `lock ${JSON.stringify(name.slice(0, 100))}`;
+}
+
+/**
+ * What an error says, whatever was thrown. Failed attempts at several addresses of one host come as
+ * an AggregateError without a message, and some clients put the reason into `code` or `cause` alone.
+ */
+export function reasonOf(error: unknown): string {
+  const { message, errors, code, cause } = Object(error) as Partial<Record<string, unknown>>;
+  if (typeof message === 'string' && message !== '') return message;
+  if (Array.isArray(errors) && errors.length > 0) return errors.map(reasonOf).join('; ');
+  if (typeof code === 'string' && code !== '') return code;
+  return cause === undefined || cause === error ? shown(error) : reasonOf(cause);
 }

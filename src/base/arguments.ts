@@ -1,0 +1,48 @@
+/** Checks of what callers pass in: a TypeError or RangeError shows what was received. */
+import { shown } from './errors.js';
+
+type Must = (
+  Failure: ErrorConstructor,
+  fulfilled: boolean,
+  subject: string,
+  requirement: string,
+  received: unknown,
+) => void;
+
+/** What an argument for `owner`, a lock or a store, must be. */
+export function requirements(owner: string): Must {
+  return (Failure, fulfilled, subject, requirement, received) => {
+    if (fulfilled) return;
+    throw new Failure(`${subject} of ${owner} must ${requirement}, not ${shown(received)}`);
+  };
+}
+
+/** Checks a time in milliseconds; `most` is the limit of the store, where it has one. */
+export function checkTime(
+  owner: string,
+  option: string,
+  ms: number,
+  least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): number {
+  if (Number.isInteger(ms) && ms >= least && ms <= most) return ms;
+  const must = requirements(owner);
+  must(TypeError, typeof ms === 'number', option, 'be a number of milliseconds', ms);
+  must(RangeError, false, option, `be a whole number of milliseconds from ${least} to ${most}`, ms);
+  return ms;
+}
+
+/**
+ * Checks that `options` is an object with no option but `known`: a misspelt one, or one of another
+ * library, must not be ignored. An option that is undefined counts as not given.
+ */
+export function checkOptions(owner: string, options: object, known: readonly string[]): void {
+  const isObject = typeof options === 'object' && options !== null;
+  requirements(owner)(TypeError, isObject, 'The options', 'be an object', options);
+  for (const [option, value] of Object.entries(options)) {
+    if (value === undefined || known.includes(option)) continue;
+    throw new TypeError(
+      `Unknown option ${shown(option)} of ${owner}: it takes ${known.join(', ')}`,
+    );
+  }
+}
