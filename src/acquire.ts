@@ -1,11 +1,19 @@
 /** Taking a lock. */
 import { askToAcquire, askToExtend, type Claim, newClaim, storeError } from './ask.js';
 import { type Moment, now } from './base/clock.js';
-import { AcquireTimeoutError, lockNamed } from './base/errors.js';
+import { AcquireTimeoutError } from './base/errors.js';
 import { tell } from './base/events.js';
+import { lockNamed } from './base/names.js';
 import { HeldLease, type Lease } from './lease.js';
 import { Line, type Refusal } from './line.js';
-import { type AcquireOptions, type LeaseOptions, readTerms, type Terms } from './options.js';
+import {
+  type AcquireOptions,
+  acquireOptions,
+  type LeaseOptions,
+  leaseOptions,
+  readTerms,
+  type Terms,
+} from './options.js';
 import type { LockStore } from './store.js';
 import { type LeaseTicket, readTicket } from './ticket.js';
 import { newToken } from './token.js';
@@ -20,18 +28,18 @@ import { undo } from './undo.js';
  * await runImport(lease.signal);
  * ```
  *
- * @param name any text but the empty one; equal names are the same lock.
+ * @param name any text that is not empty and does not begin with NUL; equal names are the same lock.
  * @returns the lease, or null: the store said that somebody else holds the lock.
  * @throws {@link StoreError} the store could not be asked, or its answer came too late to be of
  * use. Nothing is left behind: what it may have granted is given back in the background.
- * @throws TypeError or RangeError for arguments that cannot be meant, before any request.
+ * @throws TypeError or RangeError for invalid arguments, before any request.
  */
 export async function tryAcquire(
   store: LockStore,
   name: string,
   options?: LeaseOptions,
 ): Promise<Lease | null> {
-  return acquireOnce(store, name, readTerms(store, name, options));
+  return acquireOnce(store, name, readTerms(store, name, options, leaseOptions));
 }
 
 /**
@@ -40,17 +48,19 @@ export async function tryAcquire(
  * Those who wait in this process stand in one line, first come, first served; there is no order
  * between processes. A thousand who wait cost the store what one does.
  *
- * @throws {@link AcquireTimeoutError} `wait` ran out.
- * @throws {@link StoreError} the store could not be asked; that ends the wait of the whole line.
+ * @throws {@link AcquireTimeoutError} `wait` ran out, and the store had said that somebody else holds
+ * the lock (or this process holds it).
+ * @throws {@link StoreError} the store could not be asked, which ends the wait of the whole line; or
+ * `wait` ran out before the store had answered.
  * @throws the reason of `signal`, when it aborts first.
- * @throws TypeError or RangeError for arguments that cannot be meant, before any request.
+ * @throws TypeError or RangeError for invalid arguments, before any request.
  */
 export async function acquire(
   store: LockStore,
   name: string,
   options?: AcquireOptions,
 ): Promise<Lease> {
-  const terms = readTerms(store, name, options, Infinity);
+  const terms = readTerms(store, name, options, acquireOptions, Infinity);
   const lease = await acquireInLine(store, name, terms);
   if (lease) return lease;
   throw new AcquireTimeoutError(
@@ -68,7 +78,7 @@ export async function acquire(
  * @returns the lease, or null: it has expired, or was released.
  * @throws {@link StoreError} the store could not be asked, and the ticket may be tried again; or its
  * answer came too late to be of use, and the lock is given back.
- * @throws TypeError or RangeError for a ticket or options that cannot be meant, before any request.
+ * @throws TypeError or RangeError for an invalid ticket or invalid options, before any request.
  */
 export async function adopt(
   store: LockStore,
@@ -76,7 +86,8 @@ export async function adopt(
   options?: LeaseOptions,
 ): Promise<Lease | null> {
   const { name, token, ttl, fence } = readTicket(ticket);
-  const terms = readTerms(store, name, { ...options, ttl: Math.min(options?.ttl ?? ttl, ttl) });
+  const asked = readTerms(store, name, { ...options, ttl: options?.ttl ?? ttl }, leaseOptions);
+  const terms = { ...asked, ttl: Math.min(asked.ttl, ttl) };
   terms.signal?.throwIfAborted();
   const start = now();
   // A request of the last holder may still be on its way.
@@ -123,18 +134,20 @@ export async function attempt(
 ): Promise<HeldLease | Refusal> {
   const claim = newClaim(store, name, newToken(), terms);
   const start = now();
-  const answer = await askToAcquire(claim, signal).catch((error) => {
-    void undo(claim);
-    throw error;
-  });
-  if (!answer.granted) {
+  try {
+    const answer = await askToAcquire(claim, signal);
+    if (answer.granted) {
+      claim.fence = answer.fence;
+      return granted(claim, start, terms);
+    }
     const { retryAfter } = answer;
     tell('refused', claim, () => ({ retryAfter }), start.monotonic);
     if (claim.requests.length > 1) void undo(claim);
     return answer;
+  } catch (error) {
+    void undo(claim);
+    throw error;
   }
-  claim.fence = answer.fence;
-  return granted(claim, start, terms);
 }
 
 function granted(claim: Claim, start: Moment, terms: Terms): HeldLease {

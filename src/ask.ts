@@ -4,8 +4,9 @@
  */
 import { onAbort } from './base/abort.js';
 import { clock } from './base/clock.js';
-import { lockNamed, type Operation, reasonOf, StoreError } from './base/errors.js';
+import { type Operation, reasonOf, StoreError } from './base/errors.js';
 import { type Subject, tell } from './base/events.js';
+import { lockNamed, partsOf } from './base/names.js';
 import type { Attempt, LockStore } from './store.js';
 
 /** One bid for one lock, and what identifies it to the store. */
@@ -61,11 +62,17 @@ function sendAcquire(claim: Claim): Promise<Attempt> {
   return request;
 }
 
+/** Reads the answer whole, so that whatever is wrong with it comes to light before there is a lease. */
 async function acquire({ store, name, token, ttl }: Claim): Promise<Attempt> {
   const answer = await store.acquire(name, token, ttl);
-  const retryAfter = answer.granted ? undefined : answer.retryAfter;
+  if (answer.granted) {
+    const { granted, fence } = answer;
+    const isFence = fence === undefined || typeof fence === 'number';
+    return { granted: expected(granted, answer, isFence), fence };
+  }
+  const { granted, retryAfter } = answer;
   const isTime = retryAfter === undefined || (typeof retryAfter === 'number' && retryAfter >= 0);
-  return expected(answer, isTime && typeof answer.granted);
+  return { granted: expected(granted, answer, isTime), retryAfter };
 }
 
 export async function askToExtend(
@@ -85,7 +92,7 @@ export async function askToExtend(
 
 async function extend({ store, name, token }: Claim, ttl: number): Promise<boolean> {
   const answer = await store.extend(name, token, ttl);
-  return expected(answer, typeof answer);
+  return expected(answer, answer);
 }
 
 /** The client may hold the request back for longer than we wait for it: its end is what counts. */
@@ -108,14 +115,14 @@ export function askToRelease(claim: Claim, timeout?: number): Promise<boolean> {
   const { store, name, token } = claim;
   const send = async () => {
     const answer = await store.release(name, token);
-    return expected(answer, typeof answer);
+    return expected(answer, answer);
   };
   return ask(claim, 'release', send, timeout);
 }
 
-/** The contract of stores answers with booleans, and nothing else can be taken for one. */
-function expected<T>(answer: T, type: unknown): T {
-  if (type === 'boolean') return answer;
+/** The contract of stores decides by booleans, and nothing else can be taken for one. */
+function expected<T>(decision: T, answer: unknown, isWhole = true): T {
+  if (typeof decision === 'boolean' && isWhole) return decision;
   throw new TypeError(`unexpected answer ${JSON.stringify(answer)}`);
 }
 
@@ -150,11 +157,15 @@ function ask<T>(
   });
 }
 
-/** The one place where a store's trouble gets its name. */
+/** A store's trouble with one request, as callers and those who watch the events see it. */
 export function storeError(subject: Subject, operation: Operation, cause: unknown): StoreError {
-  const { name: lock } = subject;
-  const message = `The store failed to ${operation} ${lockNamed(lock)}: ${reasonOf(cause)}`;
-  const error = new StoreError(message, { cause, lock, operation });
+  const error = storeErrorOf(subject.name, operation, cause);
   tell('store-error', subject, () => ({ operation, error }));
   return error;
+}
+
+/** The one place where a store's trouble gets its name. */
+export function storeErrorOf(name: string, operation: Operation, cause: unknown): StoreError {
+  const message = `The store failed to ${operation} ${lockNamed(name)}: ${reasonOf(cause)}`;
+  return new StoreError(message, { cause, lock: partsOf(name).lock, operation });
 }

@@ -4,8 +4,9 @@
  */
 import { askToExtend, type Claim, certainLife } from './ask.js';
 import { Alarm, earliest, later, type Moment, never, now, until } from './base/clock.js';
-import { LeaseLostError, lockNamed } from './base/errors.js';
+import { LeaseLostError } from './base/errors.js';
 import { tell, warn } from './base/events.js';
+import { lockNamed, partsOf } from './base/names.js';
 import { Holder } from './holders.js';
 
 /**
@@ -43,13 +44,13 @@ export class KeepAlive {
 
   constructor(claim: Claim, start: Moment, renew: boolean, handle: WeakKey) {
     this.#claim = claim;
-    this.holder = new Holder(claim);
     this.ttl = claim.ttl;
     this.#deadline = deadlineOf(start, claim.ttl);
     this.#renews = renew;
     this.#renewAt = renewalAfter(start, claim.ttl);
     this.#handle = handle;
     this.#rest();
+    this.holder = new Holder(claim);
   }
 
   /** Milliseconds of validity left, by the clock; 0 once lost or stopped. Looking is noticing. */
@@ -61,13 +62,21 @@ export class KeepAlive {
     return 0;
   }
 
+  /** Aborts when the lease is lost. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.remaining === 0 && this.#loss) this.#controller.abort(this.#loss);
     return this.#controller.signal;
   }
 
-  /** Whether anybody asked for the signal, and so was told of a loss. */
+  /** What a debugger sees: a loss is not noticed, which would change what others see. */
+  look(): { state: 'held' | 'stopped' | 'lost'; remaining: number } {
+    if (this.#state !== 'held') return { state: this.#state, remaining: 0 };
+    const remaining = Math.max(0, Math.floor(until(this.#deadline)));
+    return { state: remaining > 0 ? 'held' : 'lost', remaining };
+  }
+
+  /** Whether anybody asked for the signal, and so hears of a loss. */
   get observed(): boolean {
     return this.#controller !== undefined;
   }
@@ -106,9 +115,12 @@ export class KeepAlive {
     this.#end('lost');
     const error = this.#lost(reason, cause);
     this.#loss = error;
-    tell('lost', this.#claim, () => ({ error }));
-    this.holder.end();
-    this.#controller?.abort(error);
+    // Whoever noticed it: those who listen hear of it in the context of the lease's own caller.
+    this.#alarm.runInAsyncScope(() => {
+      tell('lost', this.#claim, () => ({ error }));
+      this.holder.end();
+      this.#controller?.abort(error);
+    });
   }
 
   async #extend(ttl: number, timeout?: number): Promise<void> {
@@ -174,8 +186,9 @@ export class KeepAlive {
   }
 
   #lost(reason: string, cause?: unknown): LeaseLostError {
-    const { name: lock } = this.#claim;
-    const message = `The lease on ${lockNamed(lock)} is lost: ${reason}`;
+    const { name } = this.#claim;
+    const message = `The lease on ${lockNamed(name)} is lost: ${reason}`;
+    const { lock } = partsOf(name);
     return new LeaseLostError(message, cause ? { lock, cause } : { lock });
   }
 }

@@ -1,9 +1,12 @@
-/** A lease: what the caller holds while a lock is his. */
+/** A lease: the caller's handle on a lock it holds. */
+import { setMaxListeners } from 'node:events';
+import type { InspectOptions, inspect } from 'node:util';
 import { askToExtend, askToRelease, type Claim, certainLife } from './ask.js';
-import { checkTime } from './base/arguments.js';
+import { checkOptions, checkTime } from './base/arguments.js';
 import { clock, type Moment } from './base/clock.js';
-import { lockNamed } from './base/errors.js';
+
 import { tell, warn } from './base/events.js';
+import { lockNamed } from './base/names.js';
 import { KeepAlive } from './keepalive.js';
 import type { Terms } from './options.js';
 import type { LeaseTicket } from './ticket.js';
@@ -53,7 +56,7 @@ export interface Lease extends AsyncDisposable {
    * @throws {@link StoreError} if the outcome is unknown. The lock is then free after its ttl at
    * the latest.
    */
-  release(options?: { after?: number }): Promise<boolean>;
+  release(options?: { after?: number | undefined }): Promise<boolean>;
   /**
    * Gives the lease to whoever gets the ticket, and calls `adopt` with it before the ttl has passed:
    * renewal stops, disposal does nothing, and `release` answers true without a request.
@@ -63,6 +66,9 @@ export interface Lease extends AsyncDisposable {
   handOver(): LeaseTicket;
 }
 
+/** By the signals that were handed out: whoever keeps one of them has not forgotten the lease. */
+const leaseOf = new WeakMap<AbortSignal, Lease>();
+
 /** The lease of a claim that the store granted. */
 export class HeldLease implements Lease {
   readonly #claim: Claim;
@@ -70,6 +76,8 @@ export class HeldLease implements Lease {
   /** Until when the lock stays taken even if released, by the monotonic clock: the one that cannot be set. */
   readonly #minHoldEnd: number;
   #release: Promise<boolean> | undefined;
+  #handedOver = false;
+  #signal: AbortSignal | undefined;
 
   constructor(claim: Claim, start: Moment, { renew, minHold }: Terms) {
     this.#claim = claim;
@@ -89,8 +97,20 @@ export class HeldLease implements Lease {
     return this.#claim.fence;
   }
 
+  /**
+   * Depends on the signal of the lease's life, which does not know it: so a signal that was dropped is
+   * collected, and the lease with it. One that is kept or listened to is not (DOM Standard, "Garbage
+   * collection" of abort signals), and keeps the lease.
+   */
   get signal(): AbortSignal {
-    return this.#life.signal;
+    const source = this.#life.signal;
+    if (!this.#signal) {
+      this.#signal = AbortSignal.any([source]);
+      // Older versions of Node.js warn of a leak at the eleventh listener.
+      setMaxListeners(0, this.#signal);
+      leaseOf.set(this.#signal, this);
+    }
+    return this.#signal;
   }
 
   get held(): boolean {
@@ -110,7 +130,9 @@ export class HeldLease implements Lease {
     await this.#life.extend(ttl);
   }
 
-  async release({ after = 0 }: { after?: number } = {}): Promise<boolean> {
+  async release(options: { after?: number | undefined } = {}): Promise<boolean> {
+    checkOptions(lockNamed(this.name), options, ['after']);
+    const { after = 0 } = options;
     checkTime(lockNamed(this.name), 'after', after, 0, this.#claim.store.maxTtl);
     this.#release ??= this.#giveBack(after);
     return this.#release;
@@ -127,10 +149,23 @@ export class HeldLease implements Lease {
     this.assertHeld();
     this.#life.stop();
     this.#life.holder.end();
+    this.#handedOver = true;
     this.#release = Promise.resolve(true);
     const { name, token, fence } = this;
     const ttl = certainLife(this.#claim, this.#life.ttl);
     return { name, token, ttl, ...(fence !== undefined && { fence }) };
+  }
+
+  /** How `console.log` shows a lease: without the token, which is a secret, and without any effect. */
+  [Symbol.for('nodejs.util.inspect.custom')](
+    _depth: number,
+    options: InspectOptions,
+    show: typeof inspect,
+  ): string {
+    const { name, fence } = this;
+    const { state, remaining } = this.#life.look();
+    const ended = this.#handedOver ? 'handed over' : 'released';
+    return `Lease ${show({ name, state: state === 'stopped' ? ended : state, remaining, fence }, options)}`;
   }
 
   /** Never throws, never hides: who does not look at `signal` is told by a warning of the process. */

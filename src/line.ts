@@ -2,11 +2,15 @@
  * The line of those in this process who want one lock of one store: first come, first served. Only
  * the head of the line talks to the store, so a thousand who wait cost it what one does.
  */
+import { storeErrorOf } from './ask.js';
 import { onAbort } from './base/abort.js';
 import { Alarm, clock, later, type Moment, now, until } from './base/clock.js';
+import { outsideCallers } from './base/context.js';
+import type { StoreError } from './base/errors.js';
 import { type Holder, holderOf } from './holders.js';
 import type { HeldLease } from './lease.js';
 import { type Lock, Registry } from './registry.js';
+import { Rest } from './rest.js';
 import type { LockStore } from './store.js';
 
 /** The store says that somebody else holds the lock, for `retryAfter` more if it knows. */
@@ -50,8 +54,12 @@ export class Line {
   #lapse: Moment | undefined;
   /** Refusals in a row. */
   #refusals = 0;
-  /** Ends the rest of the head, after a while. */
-  #wakeHead: ((ms: number) => void) | undefined;
+  /** The rest of the head; undefined while the store is asked. */
+  #rest: Rest | undefined;
+  /** The head was woken from its rest, or soon will be. */
+  #woken = false;
+  /** When it was last known that somebody held the lock, by the monotonic clock. */
+  #heldAt = -Infinity;
   /** The head was woken while it asked: what it is told may be out of date. */
   #wokenEarly = false;
   #watch: Promise<AsyncDisposable | undefined> | undefined;
@@ -69,8 +77,9 @@ export class Line {
   }
 
   /**
-   * Stands in line, and resolves to the lease, or to null once `wait` milliseconds have passed.
-   * Rejects with the reason of `signal`, or the error of the head's attempt.
+   * Stands in line, and resolves to the lease, or to null once `wait` milliseconds have passed: then
+   * somebody else held the lock. Rejects with the reason of `signal`, the error of the head's attempt,
+   * or a StoreError if the store had not said by then who holds the lock.
    */
   stand(attempt: Try, wait: number, signal?: AbortSignal): Promise<HeldLease | null> {
     return new Promise((resolve, reject) => {
@@ -84,13 +93,35 @@ export class Line {
           settle(outcome);
           return true;
         };
-      const waiter: Waiter = { attempt, serve: leave(resolve), fail: leave(reject) };
+      const start = now();
+      const patience = new Alarm(() => {
+        if (this.#wasHeldSince(start)) waiter.serve(null);
+        else waiter.fail(this.#unanswered(wait));
+      }, 'awaited');
+      const waiter: Waiter = {
+        attempt: () => patience.runInAsyncScope(attempt),
+        serve: leave(resolve),
+        fail: leave(reject),
+      };
       const stopListening = signal && onAbort(signal, () => waiter.fail(signal.reason));
-      const patience = new Alarm(() => waiter.serve(null));
-      if (wait < Infinity) patience.set(later(now(), wait));
+      patience.set(later(start, wait));
       this.#waiters.add(waiter);
-      if (!this.#serving) void this.#serve();
+      if (!this.#serving) outsideCallers(() => void this.#serve());
+      // No wait ends without a word from the store; and one such word is for all in line.
+      else if (!holderOf(this.#lock)) this.#rest?.endWithin(wait / 2);
     });
+  }
+
+  /**
+   * An outage never looks like "held": the store said so since `start`, or this very process held the
+   * lock, or the head rests because of what the store said last.
+   */
+  #wasHeldSince(start: Moment): boolean {
+    return this.#heldAt >= start.monotonic || this.#rest !== undefined;
+  }
+
+  #unanswered(wait: number): StoreError {
+    return storeErrorOf(this.#lock.name, 'acquire', new Error(`no answer within ${wait} ms`));
   }
 
   async #serve(): Promise<void> {
@@ -106,8 +137,12 @@ export class Line {
     const holder = holderOf(this.#lock);
     if (holder) return this.#restBehind(holder);
     const lapsesIn = this.#lapse ? until(this.#lapse) : 0;
-    if (lapsesIn > 0) return this.#rest(lapsesIn);
+    if (lapsesIn > 0) return this.#restFor(lapsesIn);
     this.#lapse = undefined;
+    await this.#ask(waiter);
+  }
+
+  async #ask(waiter: Waiter): Promise<void> {
     const release = this.#release;
     if (release && (overtakings.get(this.#lock.store) ?? 0) >= tooManyOvertakings) {
       await release;
@@ -122,7 +157,7 @@ export class Line {
       // Who left the line in the meantime gets nothing, and nothing may stay behind.
       if (!waiter.serve(outcome)) outcome.discard();
     } catch (error) {
-      // The head asked for all, and an outage is to be told in time to all.
+      // The head asked for all, and all must hear of an outage in time.
       for (const waiter of this.#waiters) waiter.fail(error);
     }
   }
@@ -130,17 +165,19 @@ export class Line {
   /** While this very process holds the lock, nobody asks the store. */
   #restBehind(holder: Holder): Promise<void> {
     holder.onEnd = (release, after = 0) => {
+      this.#heldAt = clock.monotonic();
       if (release) this.#follow(release);
       if (after > 0) this.#lapse = later(now(), after);
       this.#wake();
     };
-    return this.#rest(Infinity);
+    return this.#restFor(Infinity);
   }
 
   async #refused(
     { retryAfter = Infinity }: Refusal,
     release: Promise<boolean | undefined> | undefined,
   ): Promise<void> {
+    this.#heldAt = clock.monotonic();
     if (release) {
       const overtook = await release;
       if (overtook) overtakings.set(this.#lock.store, (overtakings.get(this.#lock.store) ?? 0) + 1);
@@ -152,7 +189,7 @@ export class Line {
       ? longestRest
       : Math.min(longestPoll, shortestPoll * 2 ** (this.#refusals - 1));
     const jittered = rest * (0.75 + Math.random() / 4);
-    await this.#rest(this.#wokenEarly ? this.#courtesy() : Math.min(jittered, retryAfter));
+    await this.#restFor(this.#wokenEarly ? this.#courtesy() : Math.min(jittered, retryAfter));
   }
 
   /**
@@ -164,28 +201,19 @@ export class Line {
   }
 
   /** Rests until woken, or until `ms` have passed. */
-  #rest(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        clock.clearTimer(timer);
-        this.#wakeHead = undefined;
-        resolve();
-      };
-      let timer = ms < Infinity ? clock.setTimer(wake, ms) : undefined;
-      let woken = false;
-      this.#wakeHead = (delay) => {
-        if (delay <= 0) return wake();
-        if (woken) return;
-        woken = true;
-        clock.clearTimer(timer);
-        timer = clock.setTimer(wake, delay);
-      };
-    });
+  async #restFor(ms: number): Promise<void> {
+    this.#woken = false;
+    this.#rest = new Rest(ms);
+    await this.#rest.over;
+    this.#rest = undefined;
   }
 
+  /** Wakes the head now, or in `ms`, if nobody has done so yet. */
   #wake(ms = 0): void {
     this.#wokenEarly = true;
-    this.#wakeHead?.(ms);
+    if (ms <= 0) this.#rest?.end();
+    else if (!this.#woken) this.#rest?.endWithin(ms);
+    this.#woken = true;
   }
 
   #follow(release: Promise<boolean>): void {

@@ -1,13 +1,14 @@
 /** Running a piece of work under a lock. */
 import { acquireInLine } from './acquire.js';
-import { shown } from './base/errors.js';
 import { warn } from './base/events.js';
 import type { Lease } from './lease.js';
-import { type AcquireOptions, readTerms } from './options.js';
+import { type AcquireOptions, checkBody, readTerms } from './options.js';
 import type { LockStore } from './store.js';
 
 /** What came of it: the value of the body, or why the body did not run. */
-export type Outcome<T> = { ran: true; value: T } | { ran: false; reason: 'held' | 'done' };
+export type Outcome<T, Reason extends string = 'held'> =
+  | { ran: true; value: T }
+  | { ran: false; reason: Reason };
 
 /**
  * Runs `body` while holding the lock `name`; does not run it if somebody else holds the lock, and
@@ -28,10 +29,8 @@ export async function locked<T>(
   body: (lease: Lease) => T | Promise<T>,
   options?: AcquireOptions,
 ): Promise<Outcome<T>> {
+  checkBody(name, body);
   const terms = readTerms(store, name, options);
-  if (typeof body !== 'function') {
-    throw new TypeError(`The body of locked must be a function, not ${shown(body)}`);
-  }
   const lease = await acquireInLine(store, name, terms);
   if (!lease) return { ran: false, reason: 'held' };
   const value = await runUnder(lease, body);

@@ -1,12 +1,13 @@
 /** Running a piece of work once for each period, on whichever server comes first. */
 import { acquireInLine, attempt, inTime } from './acquire.js';
 import { askToAcquire, askToExtend, type Claim, newClaim } from './ask.js';
-import { checkTime } from './base/arguments.js';
+import { checkTime, requirements } from './base/arguments.js';
 import { clock, pause } from './base/clock.js';
-import { LeaseLostError, lockNamed, StoreError, shown } from './base/errors.js';
+import { LeaseLostError, StoreError } from './base/errors.js';
+import { lockNamed, periodLock } from './base/names.js';
 import type { Lease } from './lease.js';
 import { type Outcome, runUnder } from './locked.js';
-import { type OnceOptions, readTerms, type Terms } from './options.js';
+import { checkBody, type OnceOptions, onceOptions, readTerms, type Terms } from './options.js';
 import type { LockStore } from './store.js';
 
 /**
@@ -27,8 +28,9 @@ const rounding = 3_000;
  * await once(store, 'import', '2026-11-24T05', (lease) => runImport(lease.signal));
  * ```
  *
- * It holds the lock `name` and, under it, the lock `name@period`, and asks for the latter longer than
- * `wait` only where the last runner seems to have died.
+ * It holds the lock `name` and, under it, one that stands for the period and is out of reach of any
+ * caller's name. It may wait longer than `wait` for that one: where the last runner died, its lease on
+ * the period lapses a little after that on the lock.
  *
  * @param period names the period, as the scheduler knows it; never taken from this machine's clock,
  * which may differ from that of the next server.
@@ -43,24 +45,19 @@ export async function once<T>(
   period: string,
   body: (lease: Lease) => T | Promise<T>,
   options: OnceOptions = {},
-): Promise<Outcome<T>> {
-  const terms = readTerms(store, name, options);
+): Promise<Outcome<T, 'held' | 'done'>> {
+  checkBody(name, body);
+  const terms = readTerms(store, name, options, onceOptions);
   const { retain = 24 * 3_600_000 } = options;
   checkTime(lockNamed(name), 'retain', retain, 1, store.maxTtl);
-  if (typeof period !== 'string' || period === '') {
-    throw new TypeError(
-      `The period of ${lockNamed(name)} must be a string that is not empty, not ${shown(period)}`,
-    );
-  }
-  if (typeof body !== 'function') {
-    throw new TypeError(`The body of ${lockNamed(name)} must be a function, not ${shown(body)}`);
-  }
-  const periodName = `${name}@${period}`;
-  readTerms(store, periodName);
+  const isPeriod = typeof period === 'string' && period !== '' && period.isWellFormed();
+  const must = requirements(lockNamed(name));
+  must(TypeError, isPeriod, 'The period', 'be a non-empty, well-formed string', period);
   const lease = await acquireInLine(store, name, { ...terms, minHold: 0 });
   if (!lease) return { ran: false, reason: 'held' };
   const start = clock.monotonic();
-  const done = newClaim(store, periodName, doneToken, { ttl: retain, timeout: terms.timeout });
+  const { timeout } = terms;
+  const done = newClaim(store, periodLock(name, period), doneToken, { ttl: retain, timeout });
   const run = () => runPeriod(lease, done, terms, body);
   return runUnder(lease, run, ({ ran }) => (ran ? terms.minHold - (clock.monotonic() - start) : 0));
 }
@@ -70,7 +67,7 @@ async function runPeriod<T>(
   done: Claim,
   terms: Terms,
   body: (lease: Lease) => T | Promise<T>,
-): Promise<Outcome<T>> {
+): Promise<Outcome<T, 'held' | 'done'>> {
   const periodLease = await acquirePeriod(done, { ...terms, minHold: 0 });
   if ('ran' in periodLease) return periodLease;
   const value = await runUnder(periodLease, () => body(lease));
@@ -87,7 +84,7 @@ async function record(lease: Lease, done: Claim): Promise<void> {
       if ((await askToAcquire(done)).granted) return;
       throw new LeaseLostError(
         `Somebody took ${lockNamed(done.name)} before it was recorded as done`,
-        { lock: done.name },
+        { lock: lease.name },
       );
     } catch (error) {
       if (!(error instanceof StoreError) || !lease.held) throw error;
@@ -97,7 +94,10 @@ async function record(lease: Lease, done: Claim): Promise<void> {
 }
 
 /** The lease on the period, or why it cannot be had. */
-async function acquirePeriod(done: Claim, terms: Terms): Promise<Lease | Outcome<never>> {
+async function acquirePeriod(
+  done: Claim,
+  terms: Terms,
+): Promise<Lease | Outcome<never, 'held' | 'done'>> {
   const { store, name, ttl: retain } = done;
   const outcome = await attempt(store, name, terms);
   if (!('granted' in outcome)) return inTime(outcome);

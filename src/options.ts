@@ -1,6 +1,7 @@
 /** What callers may ask for, with every default and limit; checked here, before any request. */
-import { checkTime, requirements } from './base/arguments.js';
-import { lockNamed, shown } from './base/errors.js';
+import { checkOptions, checkTime, requirements } from './base/arguments.js';
+import { longestTimer } from './base/clock.js';
+import { checkName, lockNamed } from './base/names.js';
 import type { LockStore } from './store.js';
 
 /** What a lease is to be like. */
@@ -10,19 +11,19 @@ export interface LeaseOptions {
    * number, at least 1, at most what the store can represent. Default: the store's, 30 000 if it
    * names none.
    */
-  ttl?: number;
+  ttl?: number | undefined;
   /** Keep the lease alive, by an extension each third of its ttl, until released. Default: true. */
-  renew?: boolean;
+  renew?: boolean | undefined;
   /**
    * The lock stays taken for this long from the start, in milliseconds, even if released earlier:
    * longer than the clocks of the servers differ. Without renewal at most the ttl. Default: 0.
    */
-  minHold?: number;
+  minHold?: number | undefined;
   /**
    * Gives up the attempt or the wait, which then rejects with `signal.reason` and leaves no lock
    * behind. It has no effect on a lease once granted.
    */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** What a lease is to be like, and how long to wait for it. */
@@ -31,7 +32,7 @@ export interface AcquireOptions extends LeaseOptions {
    * How long to wait while somebody else holds the lock, in milliseconds; 0: try exactly once.
    * Default: `Infinity` for `acquire`, 0 for `locked`.
    */
-  wait?: number;
+  wait?: number | undefined;
 }
 
 /** The same for a body that runs once for each period. */
@@ -41,7 +42,7 @@ export interface OnceOptions extends AcquireOptions {
    * store that does not know how long a lock lives (Memcached) counts anew whenever one comes late.
    * Default: 24 hours.
    */
-  retain?: number;
+  retain?: number | undefined;
 }
 
 /** Options with nothing left open. */
@@ -54,52 +55,49 @@ export interface Terms {
   readonly wait: number;
 }
 
-/** Checks all arguments of an attempt; a TypeError or RangeError says what was received. */
+/** The options that there are; any other is a mistake. */
+export const leaseOptions = ['ttl', 'renew', 'minHold', 'signal'] as const;
+export const acquireOptions = [...leaseOptions, 'wait'] as const;
+export const onceOptions = [...acquireOptions, 'retain'] as const;
+
+/**
+ * Checks all arguments of an attempt.
+ *
+ * @param known the options that the caller's function takes.
+ * @throws TypeError or RangeError that shows what was received.
+ */
 export function readTerms(
   store: LockStore,
   name: string,
   options: AcquireOptions = {},
+  known: readonly string[] = acquireOptions,
   defaultWait = 0,
 ): Terms {
-  if (typeof name !== 'string' || name === '' || !name.isWellFormed()) {
-    throw new TypeError(
-      `The name of a lock must be a non-empty, well-formed string, not ${shown(name)}`,
-    );
-  }
+  checkName(name);
   const lock = lockNamed(name);
   const must = requirements(lock);
   const isStore = [store?.acquire, store?.extend, store?.release].every(isFunction);
   must(TypeError, isStore, 'The store', 'be a LockStore', store);
-  must(
-    TypeError,
-    typeof options === 'object' && options !== null,
-    'The options',
-    'be an object',
-    options,
-  );
+  checkOptions(lock, options, known);
   const { renew = true, minHold = 0, signal, wait = defaultWait } = options;
   const { maxTtl } = store;
   const ttl = checkTime(lock, 'ttl', options.ttl ?? store.ttl ?? 30_000, 1, maxTtl);
-  const timeout = checkTime(lock, 'timeout', store.timeout ?? 5_000, 1);
+  const timeout = checkTime(lock, 'timeout', store.timeout ?? 5_000, 1, longestTimer);
   checkTime(lock, 'minHold', minHold, 0, maxTtl);
   must(TypeError, typeof renew === 'boolean', 'renew', 'be a boolean', renew);
-  must(
-    RangeError,
-    renew || minHold <= ttl,
-    'minHold',
-    `fit into the ttl of ${ttl} ms unless renewed`,
-    minHold,
-  );
-  must(
-    TypeError,
-    signal === undefined || signal instanceof AbortSignal,
-    'signal',
-    'be an AbortSignal',
-    signal,
-  );
+  const lasts = `not exceed the ttl of ${ttl} ms unless the lease is renewed`;
+  must(RangeError, renew || minHold <= ttl, 'minHold', lasts, minHold);
+  const isSignal = signal === undefined || signal instanceof AbortSignal;
+  must(TypeError, isSignal, 'signal', 'be an AbortSignal', signal);
   must(TypeError, typeof wait === 'number', 'wait', 'be a number of milliseconds', wait);
   must(RangeError, wait >= 0, 'wait', 'be at least 0', wait);
   return { ttl, renew, minHold, timeout, signal, wait };
+}
+
+/** Checks what is to run under the lock; the options are easily given in its place. */
+export function checkBody(name: string, body: unknown): void {
+  const must = requirements(lockNamed(name));
+  must(TypeError, isFunction(body), 'The body', 'be a function, given before the options', body);
 }
 
 function isFunction(value: unknown): boolean {

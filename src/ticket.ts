@@ -1,6 +1,6 @@
 /** A lease on its way from one process to another. */
 import { checkTime, requirements } from './base/arguments.js';
-import { lockNamed, shown } from './base/errors.js';
+import { lockNamed } from './base/names.js';
 
 /**
  * What `handOver` gives and `adopt` takes: plain JSON. Who knows it can keep the lock or give it
@@ -14,13 +14,13 @@ export interface LeaseTicket {
   /** In milliseconds. */
   readonly ttl: number;
   /** The fence of the lease, where the store has fences. */
-  readonly fence?: number;
+  readonly fence?: number | undefined;
 }
 
 /** Checks what came from another process. The token is a secret, and in no message. */
 export function readTicket(ticket: LeaseTicket): LeaseTicket {
   const { name, token, ttl, fence } = ticket ?? {};
-  const lock = typeof name === 'string' ? lockNamed(name) : `lock ${shown(name)}`;
+  const lock = lockNamed(name);
   const must = requirements(lock);
   const isToken = typeof token === 'string' && /^[0-9a-f]{32}$/.test(token);
   must(TypeError, isToken, 'The token in the ticket', 'be what handOver gave', typeof token);

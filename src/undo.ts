@@ -1,6 +1,6 @@
 /** Taking back an acquire that nobody waits for any more: no path may leave an orphan behind. */
 import { askToRelease, type Claim } from './ask.js';
-import { clock, pause } from './base/clock.js';
+import { clock, idlePause } from './base/clock.js';
 
 /**
  * Gives back, in the background, what a claim may have got or may still get: its requests failed,
@@ -16,7 +16,7 @@ import { clock, pause } from './base/clock.js';
  * @param after in how many milliseconds it begins: the lock is to stay taken until then.
  */
 export async function undo(claim: Claim, after = 0): Promise<void> {
-  if (after > 0) await pause(after);
+  if (after > 0) await idlePause(after);
   let settledFor = Infinity;
   let wait = 50;
   const settled = Promise.allSettled(claim.requests).then((outcomes) => {
@@ -35,7 +35,7 @@ export async function undo(claim: Claim, after = 0): Promise<void> {
       );
       const lastGrant = settledFor < Infinity ? settledFor : begun;
       if ((answered && asked >= settledFor) || clock.monotonic() >= lastGrant + claim.ttl) return;
-      const rest = pause(wait * (0.75 + Math.random() / 2));
+      const rest = idlePause(wait * (0.75 + Math.random() / 2));
       await (settledFor < Infinity ? rest : Promise.race([rest, settled]));
     }
   };

@@ -93,11 +93,6 @@ export function shown(value: unknown): string {
   return Object(value) === value ? Object.prototype.toString.call(value) : String(value);
 }
 
-/** A lock as messages name it: quoted, control characters escaped, not endlessly long. */
-export function lockNamed(name: string): string {
-  return `lock ${JSON.stringify(name.slice(0, 100))}`;
-}
-
 /**
  * What an error says, whatever was thrown. Failed attempts at several addresses of one host come as
  * an AggregateError without a message, and some clients put the reason into `code` or `cause` alone.

@@ -5,6 +5,7 @@
 import { channel } from 'node:diagnostics_channel';
 import { clock } from './clock.js';
 import type { Operation } from './errors.js';
+import { partsOf } from './names.js';
 
 /** What each event carries. Times are in milliseconds. */
 export interface DlockEvents {
@@ -26,6 +27,8 @@ export interface DlockEvents {
 export interface LeaseEvent {
   /** The name of the lock. */
   name: string;
+  /** Of `once`: the period, where the event is about its record and not about the lock. */
+  period: string | undefined;
   /** The first 8 characters of the token: enough to tell holders apart, useless to a thief. */
   token: string;
   /** Undefined before the grant, and where the store has no fences. */
@@ -60,7 +63,8 @@ export function tell<E extends EventName>(
   const listeners = channels[event];
   if (!listeners.hasSubscribers) return;
   const duration = clock.monotonic() - start;
-  const known = { name, token: token.slice(0, 8), fence, ...details() };
+  const { lock, period } = partsOf(name);
+  const known = { name: lock, period, token: token.slice(0, 8), fence, ...details() };
   listeners.publish(duration >= 0 ? { ...known, duration } : known);
 }
 

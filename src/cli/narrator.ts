@@ -1,7 +1,8 @@
 /** Tells the user what the core does, from the events that it publishes. */
 import { subscribe } from 'node:diagnostics_channel';
-import { lockNamed, reasonOf } from '../base/errors.js';
+import { reasonOf } from '../base/errors.js';
 import type { DlockEvents } from '../base/events.js';
+import { lockNamed } from '../base/names.js';
 import type { Settings } from './arguments.js';
 import { durationOf, type Messages } from './messages.js';
 

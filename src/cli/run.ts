@@ -1,6 +1,7 @@
 /** The story of one run: the store, the lock, the command, and what came of it. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { LeaseLostError, lockNamed, StoreError } from '../base/errors.js';
+import { LeaseLostError, StoreError } from '../base/errors.js';
+import { lockNamed } from '../base/names.js';
 import type { Lease } from '../lease.js';
 import { locked } from '../locked.js';
 import { once } from '../once.js';

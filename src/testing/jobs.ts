@@ -1,6 +1,6 @@
 /** Once for each period, and leases that go from one process to another. */
 import assert from 'node:assert/strict';
-import { acquire, adopt, LeaseLostError, once, tryAcquire } from 'dlock-js';
+import { acquire, adopt, LeaseLostError, type LockStore, once, tryAcquire } from 'dlock-js';
 import {
   assertFree,
   assertTaken,
@@ -14,6 +14,23 @@ import {
 
 const period = '2026-11-24T05';
 const done = { ran: false, reason: 'done' };
+
+/** The name of the lock by which `once` remembers a period: the second that it asks for. */
+async function lockOf(period: string, lock: string): Promise<string> {
+  const asked: string[] = [];
+  const recording: LockStore = {
+    async acquire(name) {
+      asked.push(name);
+      return { granted: true };
+    },
+    extend: async () => true,
+    release: async () => true,
+  };
+  await once(recording, lock, period, () => {});
+  assert.equal(asked[0], lock);
+  assert.match(asked[1] ?? '', /^\0/, 'out of reach of any caller’s name');
+  return asked[1] as string;
+}
 
 export const jobs: Case[] = [
   {
@@ -43,7 +60,7 @@ export const jobs: Case[] = [
       const first = once(store, lock, period, async (lease) => {
         assert.ok(lease.held);
         await assertTaken(other, lock);
-        await assertTaken(other, `${lock}@${period}`);
+        await assertTaken(other, await lockOf(period, lock));
         runs = true;
         await finished;
       });
@@ -53,6 +70,20 @@ export const jobs: Case[] = [
       finish();
       assert.deepEqual(await first, { ran: true, value: undefined });
       assert.deepEqual(await waiting, done);
+    },
+  },
+  {
+    title: 'once: a period is of one lock, and blocks no other lock',
+    async run({ store, other, lock }) {
+      const run = (name: string, period: string) => once(store, name, period, () => 1);
+      const ran = { ran: true, value: 1 };
+      for (const mark of ['@', '"', '","', '\0', ':', '/']) {
+        assert.deepEqual(await run(`${lock}a${mark}b`, 'c'), ran, mark);
+        assert.deepEqual(await run(`${lock}a`, `b${mark}c`), ran, mark);
+        assert.deepEqual(await run(`${lock}a${mark}b`, 'c'), done, mark);
+        await assertFree(other, `${lock}a${mark}b${mark}c`);
+        await assertFree(other, `${lock}a${mark}b`);
+      }
     },
   },
   {
@@ -71,7 +102,7 @@ export const jobs: Case[] = [
     async run({ store, other, lock }) {
       // What a dead runner leaves behind, the lease on the period to lapse a little later.
       await store.acquire(lock, thief, short);
-      await store.acquire(`${lock}@${period}`, thief, short + 100);
+      await store.acquire(await lockOf(period, lock), thief, short + 100);
       const outcome = await once(other, lock, period, () => 1, { wait: 30_000, ttl: 3_000 });
       assert.deepEqual(outcome, { ran: true, value: 1 });
     },
@@ -80,8 +111,9 @@ export const jobs: Case[] = [
     title: 'once forgets a period after a while, and rejects when its lease was lost',
     async run({ store, other, lock }) {
       await once(store, lock, period, () => 1, { retain: short });
-      await takeWhenFree(other, `${lock}@${period}`, thief);
-      await other.release(`${lock}@${period}`, thief);
+      const remembered = await lockOf(period, lock);
+      await takeWhenFree(other, remembered, thief);
+      await other.release(remembered, thief);
       const again = await once(other, lock, period, () => 2);
       assert.deepEqual(again, { ran: true, value: 2 });
 

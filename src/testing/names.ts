@@ -10,9 +10,8 @@ const long = 'n'.repeat(999);
 const oddNames = [
   ' ',
   'two words',
-  '\0',
-  '\0x',
   'x\0',
+  'x\0y',
   'tab\tnewline\n',
   'x\r\nset y 0 0 1\r\nz\r\n',
   '"quoted"',
@@ -55,7 +54,9 @@ export const names: Case[] = [
     title: 'any text is a name, and different texts are different locks',
     async run({ store, other, lock }) {
       const random = Array.from({ length: 50 }, () => randomBytes(12).toString('latin1'));
-      const all = [...oddNames, ...random].flatMap((name) => [name, lock + name]);
+      const all = [...oddNames, ...random]
+        .flatMap((name) => [name, lock + name])
+        .filter((name) => !name.startsWith('\0'));
       const leases = await Promise.all(all.map((name) => tryAcquire(store, name, { ttl: 60_000 })));
       for (const [index, lease] of leases.entries()) {
         assert.ok(lease, `${JSON.stringify(all[index])} is a lock of its own`);
@@ -65,7 +66,22 @@ export const names: Case[] = [
     },
   },
   {
-    title: 'names and options that cannot be meant are refused before any request',
+    title: 'names that begin with NUL, the library’s own, are locks apart from all others',
+    async run({ store, other, lock }) {
+      const all = [lock, `\0${lock}`, `\0\0${lock}`, `\0\0${JSON.stringify([lock, 'period'])}`];
+      for (const [index, name] of all.entries()) {
+        const token = `${index}`.repeat(32);
+        assert.equal((await store.acquire(name, token, 60_000)).granted, true, JSON.stringify(name));
+      }
+      for (const [index, name] of all.entries()) {
+        const token = `${index}`.repeat(32);
+        assert.equal(await other.extend(name, token, 60_000), true, JSON.stringify(name));
+        assert.equal(await other.release(name, token), true, JSON.stringify(name));
+      }
+    },
+  },
+  {
+    title: 'invalid names and options are refused before any request',
     async run({ store, lock }) {
       const requests: string[] = [];
       const watched = altered(store, {
@@ -90,6 +106,9 @@ export const names: Case[] = [
       await refused('', {}, TypeError, /not ""/);
       await refused(42, {}, TypeError, /42/);
       await refused('a\ud800b', {}, TypeError, /well-formed/);
+      await refused(`\0${lock}`, {}, TypeError, /begin with NUL/);
+      await refused(lock, { wait: 5_000 }, TypeError, /"wait".*it takes ttl/);
+      await refused(lock, { retries: 3 }, TypeError, /"retries"/);
       await refused(lock, null, TypeError, /null/);
       await refused(lock, { ttl: 0 }, RangeError, /not 0$/);
       await refused(lock, { ttl: -5 }, RangeError, /-5/);

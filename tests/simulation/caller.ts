@@ -1,5 +1,5 @@
 /** The code of a process that uses the library, as a script has it. */
-import type { Lease, LeaseTicket } from '../../src/index.js';
+import type { AcquireOptions, Lease, LeaseTicket } from '../../src/index.js';
 import { type Call, isPast, type Judge, must, type Tenure } from './invariants.js';
 import type { SimulatedProcess } from './process.js';
 import type { Action, Take } from './script.js';
@@ -78,13 +78,26 @@ export class Caller {
       const lease =
         wait === 0
           ? await core.tryAcquire(this.#wire, lock, options)
-          : await core.acquire(this.#wire, lock, { ...options, wait });
-      if (!lease) return this.#world.tell('refused', this.#process.name);
+          : await this.#acquire(call, { ...options, wait });
+      if (!lease) {
+        this.#judge.toldHeld(call, lock);
+        return this.#world.tell('refused', this.#process.name);
+      }
       this.#judge.served(call);
       const tenure = this.#hold(lease, action.observed);
       tenure.lapse = options.minHold;
       this.#later(action.hold, () => this.#end(tenure, action.end));
     });
+  }
+
+  async #acquire(call: Call, options: AcquireOptions): Promise<Lease> {
+    try {
+      return await this.#process.core.acquire(this.#wire, lock, options);
+    } catch (error) {
+      if ((error as { code?: string }).code === 'ERR_DLOCK_TIMEOUT')
+        this.#judge.toldHeld(call, lock);
+      throw error;
+    }
   }
 
   #hold(lease: Lease, observed: boolean): Tenure {
@@ -193,6 +206,7 @@ export class Caller {
             ? await core.locked(this.#wire, lock, run, { wait, ttl })
             : await core.once(this.#wire, lock, period, run, { wait, ttl });
         if (outcome.ran) this.#judge.ran(what, wasHeld === true && !body.fails);
+        else if (outcome.reason === 'held' && what === 'locked') this.#judge.toldHeld(call, lock);
       } catch (error) {
         const same = !bodyThrew() || error === bodyFailed;
         must(same, 'a body that threw rejects with what it threw', `${error}`);

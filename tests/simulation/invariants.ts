@@ -77,6 +77,8 @@ export class Judge {
   /** Processes that do not only stand in line, so that several of their attempts may be under way. */
   readonly #outOfLine = new Set<SimulatedProcess>();
   readonly #signals = new Map<AbortSignal, SimulatedProcess>();
+  /** When each process last knew that a lock was held, by its monotonic clock. */
+  readonly #knownHeld = new Map<SimulatedProcess, Map<string, number>>();
   #noted: Violation | undefined;
   #called = 0;
   #done = false;
@@ -132,7 +134,8 @@ export class Judge {
     answer: Attempt | boolean,
     ms: number,
   ): void {
-    const { operation, token, ttl } = request;
+    const { operation, name, token, ttl } = request;
+    if (typeof answer === 'object' && !answer.granted) this.#knows(process, name);
     // What comes later, nobody waits for.
     const inTime = ms < Math.min(this.#timeout, ttl / 3) - tick;
     if (operation !== 'extend' || answer !== false || !inTime) return;
@@ -156,6 +159,22 @@ export class Judge {
     this.#excused.delete(lease.token);
     this.#checkFence(lease);
     return tenure;
+  }
+
+  /** A call says that somebody else holds the lock: the store has said so since it began, or we held it. */
+  toldHeld({ process, what, startMonotonic }: Call, name: string): void {
+    const known = this.#knownHeld.get(process)?.get(name) ?? -Infinity;
+    const last = this.#server.lastGrant(name);
+    const isOurs =
+      (last !== undefined && this.#users.get(last.token)?.has(process) === true) ||
+      [...this.tenures].some((tenure) => tenure.process === process && !tenure.ended);
+    const details = `${what} of ${process.name}`;
+    must(known >= startMonotonic || isOurs, 'an outage is never "held"', details);
+  }
+
+  #knows(process: SimulatedProcess, name: string): void {
+    const known = this.#knownHeld.get(process) ?? new Map<string, number>();
+    this.#knownHeld.set(process, known.set(name, process.monotonic()));
   }
 
   excuse({ lease }: Tenure, reason: string): void {
@@ -300,6 +319,7 @@ export class Judge {
     if (tenure.ended) return;
     tenure.ended = true;
     const { process, lease, signal, fate } = tenure;
+    this.#knows(process, lease.name);
     if (fate !== 'open' && fate !== 'forgotten') return;
     this.#world.tell('lease lost', process.name, () => lease.token.slice(0, 4));
     must(signal?.aborted !== false, 'loss is told by the deadline', 'lost without a word');

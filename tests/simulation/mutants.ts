@@ -23,8 +23,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'the deadline counts from the answer',
     file: 'acquire.ts',
-    text: 'return granted(claim, start, terms);\n}\n\nfunction',
-    replacement: 'return granted(claim, now(), terms);\n}\n\nfunction',
+    text: '      return granted(claim, start, terms);',
+    replacement: '      return granted(claim, now(), terms);',
   },
   {
     name: 'the renewed deadline counts from the answer',
@@ -143,8 +143,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'a failed acquire is not undone',
     file: 'acquire.ts',
-    text: '.catch((error) => {\n    void undo(claim);\n',
-    replacement: '.catch((error) => {\n',
+    text: '  } catch (error) {\n    void undo(claim);\n',
+    replacement: '  } catch (error) {\n',
   },
   {
     name: 'a release in doubt is not undone',
@@ -185,8 +185,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'the line serves two heads',
     file: 'line.ts',
-    text: 'if (!this.#serving) void this.#serve();',
-    replacement: 'void this.#serve();',
+    text: 'if (!this.#serving) outsideCallers(() => void this.#serve());',
+    replacement: 'outsideCallers(() => void this.#serve()); if (Math.abs(0)) ;',
   },
   {
     name: 'the line serves the last one first',
@@ -197,8 +197,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'the line forgets its head when it is woken',
     file: 'line.ts',
-    text: '        this.#wakeHead = undefined;\n        resolve();',
-    replacement: '        this.#wakeHead = undefined;',
+    text: 'if (ms <= 0) this.#rest?.end();',
+    replacement: 'if (ms <= 0) this.#rest = undefined;',
   },
   {
     name: 'a holder in this process ends without a word to its line',
@@ -221,8 +221,20 @@ const mutants: readonly Mutant[] = [
   {
     name: 'patience has no end',
     file: 'line.ts',
-    text: 'new Alarm(() => waiter.serve(null))',
-    replacement: 'new Alarm(() => {})',
+    text: 'patience.set(later(start, wait));',
+    replacement: '',
+  },
+  {
+    name: 'an outage is taken for "held"',
+    file: 'line.ts',
+    text: 'else waiter.fail(this.#unanswered(wait));',
+    replacement: 'else waiter.serve(null);',
+  },
+  {
+    name: 'what the store said long ago counts as "held"',
+    file: 'line.ts',
+    text: 'return this.#heldAt >= start.monotonic || this.#rest !== undefined;',
+    replacement: 'return this.#heldAt > 0 || this.#rest !== undefined;',
   },
   {
     name: 'a body is done although its lease was lost',

@@ -97,6 +97,10 @@ export class SimulatedProcess implements Clock {
     if (happening) happening.run = undefined;
   }
 
+  refTimer(): void {}
+
+  unrefTimer(): void {}
+
   /** Runs something in this process: now, or when its stall is over. */
   do(kind: Kind, run: () => void): void {
     if (!this.#alive) return;

@@ -57,6 +57,14 @@ export class SimulatedServer {
     );
   }
 
+  /** The last grant of a lock. */
+  lastGrant(name: string): (typeof this.log)[number] | undefined {
+    return this.log.findLast(
+      ({ answer, ...request }) =>
+        request.name === name && typeof answer === 'object' && answer.granted,
+    );
+  }
+
   /** Takes requests in the order of their arrival, each in one step. */
   receive(request: Request, answer: (answer: Attempt | boolean) => void): void {
     const execute = () => {

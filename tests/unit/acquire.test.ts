@@ -1,7 +1,7 @@
 /** tryAcquire: three outcomes, and nothing left behind when the outcome is unknown. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { tryAcquire } from '../../src/acquire.js';
+import { acquire, tryAcquire } from '../../src/acquire.js';
 import { useClock } from '../../src/base/clock.js';
 import { StoreError } from '../../src/base/errors.js';
 import type { Attempt } from '../../src/store.js';
@@ -258,6 +258,44 @@ describe('a signal', () => {
     assert.equal(lease?.held, true);
     assert.equal(lease.signal.aborted, false);
     await lease.release();
+  });
+});
+
+describe('an answer that cannot be made a lease', () => {
+  const broken: Record<string, () => Attempt> = {
+    'a fence that throws': () => ({
+      granted: true,
+      get fence(): number {
+        throw new Error('no fence to be had');
+      },
+    }),
+    'a fence that is no number': () => ({ granted: true, fence: '7' as never }),
+    'a grant that is no boolean': () => ({ granted: 1 as never }),
+  };
+  for (const [what, answer] of Object.entries(broken)) {
+    test(`${what}: a StoreError, and the lock is given back`, async () => {
+      store.answers.acquire = [answer];
+      const outcome = tryAcquire(store, 'import');
+      await assert.rejects(outcome, StoreError);
+      await clock.advance(10_000);
+      assert.ok(store.count('release') >= 1);
+      await clock.advance(60_000);
+      assert.equal(clock.timers.size, 0);
+    });
+  }
+
+  test('a clock that fails after the grant: the lock is given back, and the next is served', async () => {
+    const { setIdleTimer } = clock;
+    clock.setIdleTimer = () => {
+      throw new TypeError('no timer to be had');
+    };
+    await assert.rejects(tryAcquire(store, 'import'), /no timer to be had/);
+    clock.setIdleTimer = setIdleTimer;
+    await clock.advance(1_000);
+    assert.ok(store.count('release') >= 1);
+    const next = await acquire(store, 'import', { wait: 1_000 });
+    assert.equal(next.held, true);
+    await next.release();
   });
 });
 

@@ -5,10 +5,10 @@ import {
   AcquireTimeoutError,
   DlockError,
   LeaseLostError,
-  lockNamed,
   reasonOf,
   StoreError,
 } from '../../src/base/errors.js';
+import { lockNamed } from '../../src/base/names.js';
 
 /** What each of our errors is given. */
 const about = { lock: 'import', operation: 'acquire' } as const;

@@ -41,6 +41,10 @@ export class FakeClock implements Clock {
     this.timers.delete(timer as Timer);
   }
 
+  refTimer(): void {}
+
+  unrefTimer(): void {}
+
   /** Lets time pass; timers go off in order, and what waits for them goes on before the next. */
   async advance(ms: number): Promise<void> {
     const end = this.#monotonic + ms;

@@ -18,10 +18,11 @@ const floors = [
   ['keepalive.ts', 'undo.ts'],
   ['ticket.ts'],
   ['ask.ts', 'holders.ts', 'options.ts'],
-  ['registry.ts'],
+  ['registry.ts', 'rest.ts'],
   ['store.ts', 'token.ts'],
   ['base/arguments.ts', 'base/events.ts'],
-  ['base/abort.ts', 'base/clock.ts', 'base/errors.ts'],
+  ['base/clock.ts', 'base/names.ts'],
+  ['base/abort.ts', 'base/context.ts', 'base/errors.ts'],
 ];
 
 const source = fileURLToPath(new URL('../../src/', import.meta.url));

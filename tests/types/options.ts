@@ -1,0 +1,37 @@
+/**
+ * Options that may be undefined, as callers have them who compile with `exactOptionalPropertyTypes`:
+ * the compiler is the test, and nothing here is ever run.
+ */
+import {
+  type AcquireOptions,
+  acquire,
+  adopt,
+  type LeaseOptions,
+  type LeaseTicket,
+  type LockStore,
+  locked,
+  type OnceOptions,
+  type Outcome,
+  once,
+  tryAcquire,
+} from 'dlock-js';
+
+export async function maybe(store: LockStore, ms: number | undefined, signal?: AbortSignal) {
+  const lease: LeaseOptions = { ttl: ms, renew: undefined, minHold: ms, signal };
+  const waiting: AcquireOptions = { ...lease, wait: ms };
+  const retaining: OnceOptions = { ...waiting, retain: ms };
+  await tryAcquire(store, 'import', lease);
+  const held = await acquire(store, 'import', waiting);
+  await held.extend(ms);
+  await held.release({ after: ms });
+  const ticket: LeaseTicket = { name: 'import', token: '', ttl: 1, fence: ms };
+  await adopt(store, ticket, lease);
+  const outcome: Outcome<void> = await locked(store, 'import', () => {}, waiting);
+  if (!outcome.ran) outcome.reason satisfies 'held';
+  // @ts-expect-error `locked` knows of no period that is done.
+  if (!outcome.ran && outcome.reason === 'done') return;
+  const run: Outcome<void, 'held' | 'done'> = await once(store, 'a', 'b', () => {}, retaining);
+  if (!run.ran && run.reason === 'done') return;
+  // @ts-expect-error `tryAcquire` does not wait.
+  await tryAcquire(store, 'import', { wait: 5_000 });
+}
