@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { type LeaseOptions, tryAcquire } from 'dlock-js';
-import { altered, assertTaken, type Case, eventually } from './fixture.js';
+import { altered, assertFree, assertTaken, type Case, eventually, thief } from './fixture.js';
 
 const long = 'n'.repeat(999);
 
@@ -10,8 +10,6 @@ const long = 'n'.repeat(999);
 const oddNames = [
   ' ',
   'two words',
-  '\0',
-  '\0x',
   'x\0',
   'tab\tnewline\n',
   'x\r\nset y 0 0 1\r\nz\r\n',
@@ -54,7 +52,8 @@ export const names: Case[] = [
   {
     title: 'any text is a name, and different texts are different locks',
     async run({ store, other, lock }) {
-      const random = Array.from({ length: 50 }, () => randomBytes(12).toString('latin1'));
+      // Names that begin with NUL are not for callers.
+      const random = Array.from({ length: 50 }, () => `n${randomBytes(12).toString('latin1')}`);
       const all = [...oddNames, ...random].flatMap((name) => [name, lock + name]);
       const leases = await Promise.all(all.map((name) => tryAcquire(store, name, { ttl: 60_000 })));
       for (const [index, lease] of leases.entries()) {
@@ -62,6 +61,24 @@ export const names: Case[] = [
         await assertTaken(other, lease.name);
       }
       for (const lease of leases) assert.equal(await lease?.release(), true, lease?.name);
+    },
+  },
+  {
+    title: "names that begin with NUL, which are the library's own, are locks as any other",
+    async run({ store, other, lock }) {
+      const all = [lock, '\0', '\0\0', '\0x', '\0{a}', '\0\r\n'].flatMap((name) => [
+        name,
+        `\0${lock}${name}`,
+      ]);
+      const asks = all.map((name) => store.acquire(name, thief, 60_000));
+      for (const [index, { granted }] of (await Promise.all(asks)).entries()) {
+        assert.equal(granted, true, `${JSON.stringify(all[index])} is a lock of its own`);
+      }
+      for (const name of all) {
+        await assertTaken(other, name);
+        assert.equal(await store.release(name, thief), true, JSON.stringify(name));
+        await assertFree(other, name);
+      }
     },
   },
   {
