@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { compileFunction } from 'node:vm';
 import { build, type Plugin } from 'esbuild';
 import type { useClock } from '../../src/base/clock.js';
+import { Garbage, SimulatedReference, SimulatedRegistry } from './garbage.js';
 
 export type Core = typeof import('../../src/index.js') & { useClock: typeof useClock };
 
@@ -23,8 +24,8 @@ export interface CoreCopy {
   readonly core: Core;
   /** Every map that the copy made to remember something by an object. */
   readonly memories: ReadonlyMap<object, unknown>[];
-  /** Makes the copy believe that a lease was garbage-collected; false: it does not watch for that. */
-  forget(handle: object): boolean;
+  /** Makes the copy believe that an object was garbage-collected; false: it does not watch for that. */
+  collect(object: object): boolean;
 }
 
 /** A way to break the core: `text`, once in `file`, becomes `replacement`. */
@@ -53,70 +54,83 @@ export async function compileCore(
     target: 'node20',
     plugins: mutations.length > 0 ? [mutating(mutations)] : [],
   });
-  const globals = ['module', 'require', 'process', 'Math', 'WeakMap', 'FinalizationRegistry'];
+  const globals = Object.keys(surround({ random: Math.random, warn: () => {} }).globals);
   const run = compileFunction(outputFiles[0]?.text ?? '', globals, { filename: 'core.cjs' });
-  const require = createRequire(import.meta.url);
-  return ({ random, warn }) => {
-    const memories: ReadonlyMap<object, unknown>[] = [];
-    const finalizers: Finalizers[] = [];
-    const module = { exports: {} as Core };
-    run(
-      module,
-      (id: string) =>
-        id === 'node:crypto' ? { ...crypto, randomFillSync: fill(random) } : require(id),
-      { emitWarning: warn },
-      Object.create(Math, { random: { value: random } }),
-      // Holds what it is given, which does no harm to a process that soon ends, and can be looked into.
-      class extends Map<object, unknown> {
-        constructor() {
-          super();
-          memories.push(this);
-        }
-      },
-      class extends Finalizers {
-        constructor(callback: (held: unknown) => void) {
-          super(callback);
-          finalizers.push(this);
-        }
-      },
-    );
-    const forget = (handle: object) => finalizers.some((finalizer) => finalizer.collect(handle));
-    return { core: module.exports, memories, forget };
+  return (surroundings) => {
+    const { globals, memories, garbage } = surround(surroundings);
+    run(...Object.values(globals));
+    const core = globals.module.exports as Core;
+    return { core, memories, collect: (object) => garbage.collect(object) };
   };
 }
 
-/** A FinalizationRegistry whose garbage is collected when a run says so. */
-class Finalizers {
-  readonly #callback: (held: unknown) => void;
-  readonly #entries = new Map<unknown, { handle: object; held: unknown }>();
+const require = createRequire(import.meta.url);
 
-  constructor(callback: (held: unknown) => void) {
-    this.#callback = callback;
-  }
-
-  register(handle: object, held: unknown, token: unknown): void {
-    this.#entries.set(token, { handle, held });
-  }
-
-  unregister(token: unknown): void {
-    this.#entries.delete(token);
-  }
-
-  collect(collected: object): boolean {
-    for (const [token, { handle, held }] of this.#entries) {
-      if (handle !== collected) continue;
-      this.#entries.delete(token);
-      this.#callback(held);
-      return true;
-    }
-    return false;
-  }
+/** What stands in for globals and modules in one copy. */
+function surround({ random, warn }: Surroundings) {
+  const memories: ReadonlyMap<object, unknown>[] = [];
+  const garbage = new Garbage();
+  const randomness = randomnessOf(random);
+  const process = { emitWarning: warn };
+  const timers = {
+    setTimeout: noTimer,
+    setInterval: noTimer,
+    setImmediate: noTimer,
+    clearTimeout: noTimer,
+    clearInterval: noTimer,
+    clearImmediate: noTimer,
+  };
+  const modules: Record<string, object> = {
+    'node:crypto': randomness,
+    'node:process': process,
+    'node:timers': timers,
+  };
+  const globals = {
+    module: { exports: {} },
+    require: (id: string) => modules[id] ?? require(id),
+    process,
+    crypto: randomness,
+    ...timers,
+    Math: Object.create(Math, { random: { value: random } }),
+    // Holds what it is given, which does no harm to a process that soon ends, and can be looked into.
+    WeakMap: class extends Map<object, unknown> {
+      constructor() {
+        super();
+        memories.push(this);
+      }
+    },
+    WeakRef: class extends SimulatedReference {
+      constructor(object: object) {
+        super(garbage, object);
+      }
+    },
+    FinalizationRegistry: class extends SimulatedRegistry {
+      constructor(callback: (held: unknown) => void) {
+        super(garbage, callback);
+      }
+    },
+  };
+  return { globals, memories, garbage };
 }
 
-function fill(random: () => number) {
-  return (bytes: Uint8Array) => {
+/** What is drawn at random, by a seed; any other way to do so is missing, so that none goes unnoticed. */
+function randomnessOf(random: () => number) {
+  const randomFillSync = <T extends Uint8Array>(bytes: T): T => {
     for (let index = 0; index < bytes.length; index++) bytes[index] = Math.floor(random() * 256);
+    return bytes;
   };
+  const { createHash } = crypto;
+  return {
+    createHash,
+    randomFillSync,
+    getRandomValues: randomFillSync,
+    randomBytes: (size: number) => randomFillSync(Buffer.alloc(size)),
+  };
+}
+
+/** The clock of a copy has all its timers: another would run in real time. */
+function noTimer(): never {
+  throw new Error('a timer that is not of the clock');
 }
 
 /** Fails loudly where the text is not there any more, or not once: a mutant that changes nothing proves nothing. */

@@ -6,9 +6,13 @@
  * by step, and repeated with the `DLOCK_SIMULATION_SEED` and `DLOCK_SIMULATION_PATH` that it names.
  */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import { compileCore } from './core.js';
-import { simulate } from './simulate.js';
+import { found } from './found.js';
+import { play } from './run.js';
+import { scripts } from './script.js';
+import { simulate, story } from './simulate.js';
 
 const {
   DLOCK_SIMULATION_RUNS: runs,
@@ -24,4 +28,19 @@ test('no promise is broken', async (context) => {
   });
   for (const figure of figures) context.diagnostic(figure);
   if (failure) assert.fail(failure);
+});
+
+describe('violations that were found stay mended', () => {
+  for (const { title, script } of found) {
+    test(title, async () => {
+      await play(await compileCore(), script);
+    });
+  }
+});
+
+test('a seed repeats a run, down to its tokens and pauses', async () => {
+  const makeCore = await compileCore();
+  for (const script of fc.sample(scripts, { seed: 1, numRuns: 50 })) {
+    assert.equal(await story(makeCore, script), await story(makeCore, script));
+  }
 });
