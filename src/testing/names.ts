@@ -71,7 +71,11 @@ export const names: Case[] = [
       const all = [lock, `\0${lock}`, `\0\0${lock}`, `\0\0${JSON.stringify([lock, 'period'])}`];
       for (const [index, name] of all.entries()) {
         const token = `${index}`.repeat(32);
-        assert.equal((await store.acquire(name, token, 60_000)).granted, true, JSON.stringify(name));
+        assert.equal(
+          (await store.acquire(name, token, 60_000)).granted,
+          true,
+          JSON.stringify(name),
+        );
       }
       for (const [index, name] of all.entries()) {
         const token = `${index}`.repeat(32);
