@@ -195,7 +195,7 @@ export class Run {
     // The command has ended, and that counts; what the others are left with is told in the end.
     if (error instanceof StoreError && this.#exit !== undefined) return this.#exit;
     if (error instanceof StoreError) {
-      this.#messages.error(error.message);
+      this.#narrator.storeFailed(error);
       return exits.storeUnreachable;
     }
     if (error instanceof UnusableStore) {
