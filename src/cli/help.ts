@@ -51,7 +51,7 @@ The command finds in its environment, besides all that dlock was given:
   DLOCK_RUN        by which dlock knows what the command started
 
 Exit codes:
-  the command's own, or 128 + n if signal n ended it
+  the command's own; if a signal ended it, dlock ends by the same signal
   0    also: --once, and another run has succeeded for the period
   64   the arguments cannot be meant
   69   the store cannot be reached or used; the command was not run
