@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command `dlock`: runs another command while holding a lock. See docs/cli.md. */
 import { readArguments, UsageError } from './arguments.js';
+import { refuseChangedText } from './encoding.js';
 import { end } from './ending.js';
 import { type Ending, exits } from './exits.js';
 import { help, version } from './help.js';
@@ -15,6 +16,7 @@ async function main(): Promise<Ending> {
   const settings = readArguments(process.argv.slice(2), process.env);
   if (settings === 'help') return print(help);
   if (settings === 'version') return print(`${version}\n`);
+  refuseChangedText();
   messages.volume = settings.volume;
   const secrets = secretsOf(settings.store ?? '');
   messages.scrub = (text) => secrets.reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
