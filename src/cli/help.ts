@@ -55,7 +55,7 @@ Exit codes:
   0    also: --once, and another run has succeeded for the period
   64   the arguments cannot be meant
   69   the store cannot be reached or used; the command was not run
-  70   an error in dlock
+  70   an error in dlock, or a Node.js that is too old
   75   another holds the lock (-E replaces it)
   76   the lock was lost, and the command stopped
   126  the command cannot be executed

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** The command `dlock`: runs another command while holding a lock. See docs/cli.md. */
 import { readArguments, UsageError } from './arguments.js';
 import { refuseChangedText } from './encoding.js';
