@@ -81,7 +81,7 @@ describe('exit codes', () => {
     }
   });
 
-  test('69 if the client’s package is missing, with the command that installs it', async () => {
+  test('69 if the client’s package is missing, with the commands that bring it', async () => {
     const lonely = await mkdtemp(join(tmpdir(), 'dlock-lonely-'));
     await writeFile(join(lonely, 'package.json'), '{"type":"module"}');
     await writeFile(join(lonely, 'cli.js'), await readFile(cli));
@@ -95,7 +95,8 @@ describe('exit codes', () => {
         stripFinalNewline: false,
       });
       assert.equal(outcome.exitCode, 69);
-      assertLine(outcome, new RegExp(`lock "job".*: npm install ${name}\\n`));
+      const both = `npm install dlock-js ${name}, or npx -p dlock-js -p ${name} dlock \\.\\.\\.\\n`;
+      assertLine(outcome, new RegExp(`lock "job": .*: ${both}`));
     }
     await rm(lonely, { recursive: true });
   });
