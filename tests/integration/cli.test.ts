@@ -314,13 +314,13 @@ describe('signals', () => {
       process.stdout.write(signal + '\\n');
       if (count === 1) setTimeout(() => process.exit(count), 700);
     };
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) process.on(signal, count1);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGALRM']) process.on(signal, count1);
     setInterval(() => {}, 1000);
     process.stdout.write('dlock is ' + process.ppid + '\\n');
   `;
 
   test('sent to the whole group, a signal reaches the command once', async () => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGALRM'] as const) {
       const started = execa(
         process.execPath,
         [cli, 'job', '--', process.execPath, '-e', counting],
