@@ -31,5 +31,13 @@ export default defineConfig([
     dts: { banner: '/// <reference lib="esnext.disposable" />' },
   },
   // The command, with all that it needs but the clients, which are the user's.
-  { ...common, entry: { cli: 'src/cli/main.ts' }, format: ['esm'] },
+  { ...common, entry: { 'cli/main': 'src/cli/main.ts' }, format: ['esm'] },
+  // An old Node.js must be able to read what tells its user that it is too old.
+  {
+    ...common,
+    entry: { 'cli/start': 'src/cli/start.ts' },
+    format: ['esm'],
+    target: 'node12.20',
+    external: ['./main.js'],
+  },
 ]);

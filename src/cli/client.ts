@@ -12,6 +12,8 @@ export async function load<T>(name: string, imported: () => Promise<T>): Promise
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new UnusableStore(`it needs the package ${name}: npm install ${name}`);
+    throw new UnusableStore(
+      `it needs the package ${name}: npm install dlock-js ${name}, or npx -p dlock-js -p ${name} dlock ...`,
+    );
   }
 }

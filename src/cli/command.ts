@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import type { Lease } from '../lease.js';
 import type { Settings } from './arguments.js';
-import { exitOfSignal, exits } from './exits.js';
+import { type Ending, exits } from './exits.js';
 import { Family, markVariable } from './family.js';
 
 /** The command could not be started. */
@@ -21,12 +21,19 @@ export class StartError extends Error {
   }
 }
 
+export interface Remains {
+  /** The numbers of the processes that dlock has no right to signal. */
+  readonly notOurs: number[];
+  /** The system does not list its processes: what the command started is not known. */
+  readonly unlisted: boolean;
+}
+
 export class Command {
   readonly pid: number | undefined;
-  /** Resolves to the exit code, as shells count it; rejects with a StartError. */
-  readonly ended: Promise<number>;
+  /** Resolves to how it ended; rejects with a StartError. */
+  readonly ended: Promise<Ending>;
+  readonly #process: ChildProcess;
   readonly #family: Family | undefined;
-  #running = true;
 
   /**
    * Without a shell, and without pipes in between: stdin, stdout and stderr are dlock's own. It
@@ -39,17 +46,18 @@ export class Command {
     // That of another lock, which dlock itself runs under, would be wrong.
     delete env.DLOCK_FENCE;
     if (fence !== undefined) env.DLOCK_FENCE = `${fence}`;
-    const started = start(command, commandArguments, env);
-    this.pid = started.pid;
-    if (this.pid !== undefined) this.#family = new Family(this.pid, mark);
-    this.ended = endOf(started, command).finally(() => {
-      this.#running = false;
-    });
+    this.#process = start(command, commandArguments, env);
+    const { pid } = this.#process;
+    this.pid = pid;
+    if (pid !== undefined) {
+      this.#family = new Family({ pid, isRunning: () => this.#isRunning() }, mark);
+    }
+    this.ended = endOf(this.#process, command);
   }
 
   /** Hands a signal on, to the command alone. */
   signal(signal: NodeJS.Signals): void {
-    if (this.pid === undefined || !this.#running) return;
+    if (this.pid === undefined || !this.#isRunning()) return;
     try {
       process.kill(this.pid, signal);
     } catch {
@@ -59,11 +67,16 @@ export class Command {
 
   /**
    * Stops the command and all that it started: SIGTERM, and after `grace` milliseconds SIGKILL.
-   * Resolves to the numbers of the processes that were not ours to stop.
+   * Resolves to what may still run.
    */
-  async stop(grace: number): Promise<number[]> {
+  async stop(grace: number): Promise<Remains> {
     await this.#family?.end(grace);
-    return [...(this.#family?.failures.keys() ?? [])];
+    const { failures, listed = true } = this.#family ?? {};
+    return { notOurs: [...(failures?.keys() ?? [])], unlisted: !listed };
+  }
+
+  #isRunning(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
   }
 }
 
@@ -75,12 +88,15 @@ function start(command: string, args: string[], env: NodeJS.ProcessEnv): ChildPr
   }
 }
 
-/** What the command left running may hold on to stdout: its end alone counts. */
-function endOf(started: ChildProcess, command: string): Promise<number> {
+/**
+ * What the command left running may hold on to stdout: its end alone counts. An end by a real-time
+ * signal looks like success, since Node.js reports it as exit code 0.
+ */
+function endOf(started: ChildProcess, command: string): Promise<Ending> {
   return new Promise((resolve, reject) => {
     started.once('error', (error) => reject(new StartError(command, error)));
     started.once('exit', (code, signal) => {
-      resolve(signal === null ? (code ?? exits.internal) : exitOfSignal(signal));
+      resolve(signal ?? code ?? exits.internal);
     });
   });
 }

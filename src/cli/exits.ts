@@ -1,4 +1,4 @@
-/** The exit codes of the command, after sysexits.h and the shells; and why there may be no other. */
+/** How dlock ends: the exit codes, after sysexits.h and the shells, or a signal. */
 import { constants } from 'node:os';
 
 export const exits = {
@@ -12,7 +12,10 @@ export const exits = {
   notFound: 127,
 } as const;
 
-/** What shells answer for a process that a signal ended: 128 and the number of the signal. */
+/** How a process ends: with an exit code, or by a signal. */
+export type Ending = number | NodeJS.Signals;
+
+/** What shells report for a process that a signal ended: 128 plus the number of the signal. */
 export function exitOfSignal(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
 }

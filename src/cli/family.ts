@@ -10,19 +10,27 @@ import { listProcesses, type Process, wordsGivenTo } from './processes.js';
 /** The variable that holds the marks: one for each dlock around a process, the outermost first. */
 export const markVariable = 'DLOCK_RUN';
 
+/** The command itself, which this process started. */
+export interface Root {
+  readonly pid: number;
+  /** Until its end is known here, its number is no other process's. */
+  isRunning(): boolean;
+}
+
 /** How long the system may take to bury those that were killed, in milliseconds. */
 const burial = 1_000;
 
 export class Family {
   readonly #mark: string;
   readonly #known = new Map<number, string>();
-  /** The command, until it was seen for the first time. */
-  #root: number | undefined;
+  readonly #root: Root;
   /** Those that could not be signalled, and why. */
   readonly failures = new Map<number, string>();
+  /** Whether the system has always listed its processes; if not, some may not have been signalled. */
+  listed = true;
 
   /** @param mark the last word of {@link markVariable}, as the command was given it. */
-  constructor(root: number, mark: string) {
+  constructor(root: Root, mark: string) {
     this.#root = root;
     this.#mark = mark;
   }
@@ -70,11 +78,21 @@ export class Family {
     }
   }
 
+  /** All that the system lists, and the command even where the system hides it. */
+  #all(): Process[] {
+    const listed = listProcesses();
+    if (!listed) this.listed = false;
+    const all = listed ?? [];
+    const { pid } = this.#root;
+    if (!this.#root.isRunning() || all.some((each) => each.pid === pid)) return all;
+    return [{ pid, parent: process.pid, started: '' }, ...all];
+  }
+
   /** Elders first: a shell must not find its child ended, and go on to the next. */
   #living(): Process[] {
-    const all = listProcesses();
-    const isKnown = ({ pid, started }: Process) =>
-      this.#known.get(pid) === started || pid === this.#root;
+    const all = this.#all();
+    const root = this.#root.isRunning() ? this.#root.pid : undefined;
+    const isKnown = ({ pid, started }: Process) => pid === root || this.#known.get(pid) === started;
     const isMarked = ({ pid }: Process) => wordsGivenTo(pid, markVariable).includes(this.#mark);
     const family = new Set(all.filter((each) => isKnown(each) || isMarked(each)));
     const pids = new Set([...family].map(({ pid }) => pid));
@@ -85,7 +103,6 @@ export class Family {
         if (family.has(each)) pids.add(each.pid);
       }
     }
-    this.#root = undefined;
     for (const { pid, started } of family) this.#known.set(pid, started);
     return [...family];
   }

@@ -51,11 +51,11 @@ The command finds in its environment, besides all that dlock was given:
   DLOCK_RUN        by which dlock knows what the command started
 
 Exit codes:
-  the command's own, or 128 + n if signal n ended it
+  the command's own; if a signal ended it, dlock ends by the same signal
   0    also: --once, and another run has succeeded for the period
   64   the arguments cannot be meant
   69   the store cannot be reached or used; the command was not run
-  70   an error in dlock
+  70   an error in dlock, or a Node.js that is too old
   75   another holds the lock (-E replaces it)
   76   the lock was lost, and the command stopped
   126  the command cannot be executed

@@ -7,14 +7,20 @@ export class Holdings implements LockStore {
   readonly timeout?: number;
   readonly maxTtl?: number;
   readonly watch?: NonNullable<LockStore['watch']>;
+  /** Resolves with {@link close}. */
+  readonly closed: Promise<void>;
   readonly #store: LockStore;
   readonly #tokens = new Set<string>();
   #underWay = 0;
   #closing = false;
+  #closed = () => {};
   #emptied = () => {};
 
   constructor(store: LockStore) {
     this.#store = store;
+    this.closed = new Promise((resolve) => {
+      this.#closed = resolve;
+    });
     if (store.ttl !== undefined) this.ttl = store.ttl;
     if (store.timeout !== undefined) this.timeout = store.timeout;
     if (store.maxTtl !== undefined) this.maxTtl = store.maxTtl;
@@ -27,6 +33,7 @@ export class Holdings implements LockStore {
    */
   close(): void {
     this.#closing = true;
+    this.#closed();
   }
 
   /** Resolves when nothing is held and nothing is under way by which something could be. */

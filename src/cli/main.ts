@@ -1,7 +1,8 @@
-#!/usr/bin/env node
 /** The command `dlock`: runs another command while holding a lock. See docs/cli.md. */
 import { readArguments, UsageError } from './arguments.js';
-import { exits } from './exits.js';
+import { refuseChangedText } from './encoding.js';
+import { end } from './ending.js';
+import { type Ending, exits } from './exits.js';
 import { help, version } from './help.js';
 import { Messages } from './messages.js';
 import { Run } from './run.js';
@@ -10,14 +11,15 @@ import { secretsOf } from './store-url.js';
 
 const messages = new Messages();
 
-async function main(): Promise<number> {
+async function main(): Promise<Ending> {
   const settings = readArguments(process.argv.slice(2), process.env);
   if (settings === 'help') return print(help);
   if (settings === 'version') return print(`${version}\n`);
+  refuseChangedText();
   messages.volume = settings.volume;
   const secrets = secretsOf(settings.store ?? '');
   messages.scrub = (text) => secrets.reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
-  return new Run(settings, messages, new Signals()).exitCode();
+  return new Run(settings, messages, new Signals()).ending();
 }
 
 function print(text: string): Promise<number> {
@@ -44,8 +46,8 @@ process.on('uncaughtException', explain);
 const alive = setInterval(() => {}, 60_000);
 main()
   .catch(explain)
-  .then(async (code) => {
+  .then(async (ending) => {
     clearInterval(alive);
     await messages.flushed();
-    process.exit(code);
+    end(ending);
   });

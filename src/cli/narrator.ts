@@ -10,6 +10,8 @@ export class Narrator {
   readonly #settings: Settings;
   readonly #messages: Messages;
   #waiting: NodeJS.Timeout | undefined;
+  /** What was said of the store's failures since it last did what it was asked. */
+  readonly #failures = new Set<string>();
   /** Why the last request to the store failed; undefined since one succeeded. */
   trouble: string | undefined;
 
@@ -22,21 +24,29 @@ export class Narrator {
     });
     listen('granted', ({ name, fence, ttl }) => {
       if (name === settings.name) this.waited();
+      this.#failures.clear();
       const fenced = fence === undefined ? '' : `, with fence ${fence}`;
       detail(name, `granted for ${durationOf(ttl)}${fenced}`);
     });
     listen('renewed', ({ name, ttl }) => {
       this.trouble = undefined;
+      this.#failures.clear();
       detail(name, `renewed for ${durationOf(ttl)}`);
     });
     listen('released', ({ name, after }) => {
       detail(name, after > 0 ? `left to lapse in ${durationOf(after)}` : 'released');
     });
-    listen('lost', ({ error }) => messages.detail(error.message));
     listen('store-error', ({ error }) => {
       this.trouble = reasonOf(error.cause ?? error);
-      messages.detail(error.message);
+      if (settings.volume === 'verbose') this.storeFailed(error);
     });
+  }
+
+  /** Says what the store failed to do, once: each attempt to repeat it fails with the same words. */
+  storeFailed({ message }: Error): void {
+    if (this.#failures.has(message)) return;
+    this.#failures.add(message);
+    this.#messages.error(message);
   }
 
   /** Takes the line of progress away. */

@@ -1,6 +1,6 @@
 /** The processes of this machine, as the system lists them. */
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 export interface Process {
   readonly pid: number;
@@ -9,16 +9,25 @@ export interface Process {
   readonly started: string;
 }
 
-/** All that live; what has ended, and was not waited for by its parent, does not. */
-export function listProcesses(): Process[] {
-  return process.platform === 'linux' ? listProc() : listByPs();
+/**
+ * All that live; what has ended, and was not waited for by its parent, does not. Undefined: the system
+ * does not list them, or its list lacks this very process.
+ */
+export function listProcesses(): Process[] | undefined {
+  const all = process.platform === 'linux' ? listProc() : listByPs();
+  return all.some(({ pid }) => pid === process.pid) ? all : undefined;
 }
 
-/** Linux: see proc(5). */
+/** Linux: see proc(5). Nothing where /proc is hidden, or belongs to another namespace of numbers. */
 export function listProc(): Process[] {
-  return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry))
-    .flatMap((pid) => parseStat(Number(pid), read(`/proc/${pid}/stat`)));
+  try {
+    if (readlinkSync('/proc/self') !== `${process.pid}`) return [];
+    return readdirSync('/proc')
+      .filter((entry) => /^\d+$/.test(entry))
+      .flatMap((pid) => parseStat(Number(pid), read(`/proc/${pid}/stat`)));
+  } catch {
+    return [];
+  }
 }
 
 /** The name of the program, in parentheses, may hold anything; the rest is numbers and one letter. */

@@ -8,7 +8,7 @@ import { once } from '../once.js';
 import { type Settings, UsageError } from './arguments.js';
 import { UnusableStore } from './client.js';
 import { Command, StartError } from './command.js';
-import { exitOfSignal, exits } from './exits.js';
+import { type Ending, exits } from './exits.js';
 import { type Alarm, type Guard, guard } from './guard.js';
 import { Holdings } from './holdings.js';
 import { durationOf, type Messages } from './messages.js';
@@ -25,8 +25,8 @@ const patience = { periodDone: 5_000, commandEnded: 2_000, otherwise: 500 };
 
 /** The command failed: the period of `--once` is not done. */
 class CommandFailed extends Error {
-  constructor(readonly exit: number) {
-    super(`The command ended with ${exit}`);
+  constructor(readonly ending: Ending) {
+    super(`The command ended with ${ending}`);
   }
 }
 
@@ -38,9 +38,8 @@ export class Run {
   readonly #messages: Messages;
   readonly #signals: Signals;
   readonly #narrator: Narrator;
-  /** What dlock is to exit with, once the command has ended or was stopped. */
-  #exit: number | undefined;
-  #onEnd = () => {};
+  /** How dlock is to end, since the command has ended or was stopped; undefined before that. */
+  #ending: Ending | undefined;
 
   constructor(settings: Settings, messages: Messages, signals: Signals) {
     this.#settings = settings;
@@ -49,8 +48,11 @@ export class Run {
     this.#narrator = new Narrator(settings, messages);
   }
 
-  /** Resolves to the exit code of dlock. */
-  async exitCode(): Promise<number> {
+  /**
+   * Resolves to how dlock is to end, when nothing is left to do: as the command did, by the signal that
+   * came while there was none, or with an exit code that says what went wrong.
+   */
+  async ending(): Promise<Ending> {
     const { store: url } = this.#settings;
     try {
       const store = await this.#signals.unlessInterrupted(openStore(url));
@@ -61,36 +63,30 @@ export class Run {
   }
 
   /** Takes the lock, runs the command, and ends clean, or says that it could not; in any case soon. */
-  async #settle(store: Holdings): Promise<number> {
-    const ended = new Promise<void>((resolve) => {
-      this.#onEnd = () => {
-        store.close();
-        resolve();
-      };
-    });
+  async #settle(store: Holdings): Promise<Ending> {
     const work = this.#signals.unlessInterrupted(this.#underLock(store));
     const outcome = work.catch((error) => this.#explain(error));
     const clean = outcome.then(() => store.emptied()).then(() => true);
-    const late = Promise.race([ended, outcome])
+    const late = Promise.race([store.closed, outcome])
       .then(() => delay(this.#patience))
       .then(() => false);
-    if (!(await Promise.race([clean, late])) && this.#exit !== undefined) this.#tellOfLeftover();
-    return this.#exit === undefined ? outcome : Promise.race([outcome, this.#exit]);
+    if (!(await Promise.race([clean, late])) && this.#ending !== undefined) this.#tellOfLeftover();
+    return this.#ending === undefined ? outcome : Promise.race([outcome, this.#ending]);
   }
 
   get #patience(): number {
-    if (this.#exit === undefined) return patience.otherwise;
+    if (this.#ending === undefined) return patience.otherwise;
     return this.#periodDone ? patience.periodDone : patience.commandEnded;
   }
 
   get #periodDone(): boolean {
-    return this.#settings.period !== undefined && this.#exit === exits.success;
+    return this.#settings.period !== undefined && this.#ending === exits.success;
   }
 
   async #underLock(store: Holdings): Promise<number> {
     const { name, ttl, wait, minHold, period, retain, heldExit } = this.#settings;
     const options = { ttl, wait, minHold, signal: this.#signals.interruption };
-    const body = (lease: Lease) => this.#runCommand(lease);
+    const body = (lease: Lease) => this.#runCommand(lease).finally(() => store.close());
     const outcome =
       period === undefined
         ? await locked(store, name, body, options)
@@ -118,16 +114,19 @@ export class Run {
     const guarded = guard(lease, ttl, grace);
     try {
       this.#tell('detail', `the command runs as process ${command.pid}`);
-      const exit = await Promise.race([command.ended, guarded.alarmed]);
-      if (typeof exit === 'string') return await this.#stop(command, lease, guarded, exit);
-      this.#tell('detail', `the command ended with ${exit}`);
-      this.#exit = exit;
-      if (exit !== exits.success) throw new CommandFailed(exit);
+      const first = await Promise.race([
+        command.ended.then((ending) => ({ ending })),
+        guarded.alarmed.then((alarm) => ({ alarm })),
+      ]);
+      if ('alarm' in first) return await this.#stop(command, lease, guarded, first.alarm);
+      const { ending } = first;
+      this.#tell('detail', `the command ended with ${ending}`);
+      this.#ending = ending;
+      if (ending !== exits.success) throw new CommandFailed(ending);
     } finally {
       guarded.dismiss();
       witness.dismiss();
       this.#signals.handTo(() => {});
-      this.#onEnd();
     }
   }
 
@@ -144,13 +143,19 @@ export class Run {
   async #stop(command: Command, lease: Lease, guarded: Guard, why: Alarm): Promise<never> {
     const stopped = command.stop(guarded.grace());
     this.#tellOfAlarm(lease, why);
-    const notOurs = await stopped;
+    const { notOurs, unlisted } = await stopped;
+    if (unlisted) {
+      this.#tell(
+        'error',
+        'the system does not list its processes; what the command started may still run',
+      );
+    }
     if (notOurs.length > 0) {
       this.#tell('error', `not ours to stop, and may still run: process ${notOurs.join(', ')}`);
     } else {
       await command.ended;
     }
-    this.#exit = exits.lost;
+    this.#ending = exits.lost;
     throw new Stopped(why);
   }
 
@@ -170,7 +175,7 @@ export class Run {
 
   /** What the others are left with. A loss has been told already. */
   #tellOfLeftover(): void {
-    if (this.#exit === exits.lost) return;
+    if (this.#ending === exits.lost) return;
     const reason = this.#narrator.trouble ?? 'it does not answer';
     const ttl = durationOf(this.#settings.ttl);
     const then = this.#periodDone ? ', and the period may be run again' : '';
@@ -180,23 +185,23 @@ export class Run {
     );
   }
 
-  /** Says what happened, where that was not said yet, and gives it its exit code. */
-  #explain(error: unknown): number {
+  /** Says what happened, where that was not said yet, and how dlock is to end for it. */
+  #explain(error: unknown): Ending {
     this.#narrator.waited();
-    if (error instanceof CommandFailed) return error.exit;
+    if (error instanceof CommandFailed) return error.ending;
     if (error instanceof Stopped) return exits.lost;
     if (error instanceof Interrupted) {
       this.#tell('detail', error.message);
-      return exitOfSignal(error.signal);
+      return error.signal;
     }
     if (error instanceof LeaseLostError) {
       this.#messages.error(`The command has ended, but without protection: ${error.message}`);
       return exits.lost;
     }
     // The command has ended, and that counts; what the others are left with is told in the end.
-    if (error instanceof StoreError && this.#exit !== undefined) return this.#exit;
+    if (error instanceof StoreError && this.#ending !== undefined) return this.#ending;
     if (error instanceof StoreError) {
-      this.#messages.error(error.message);
+      this.#narrator.storeFailed(error);
       return exits.storeUnreachable;
     }
     if (error instanceof UnusableStore) {

@@ -1,6 +1,29 @@
 /** The signals that dlock gets: as long as there is no command, they end it; then they are for that. */
 
-const handled = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
+/**
+ * All that by default would end dlock, and leave the command without a guard; but for those that
+ * Node.js cannot catch (SIGKILL, the real-time signals), those that report a fault of dlock itself
+ * (SIGSEGV and the like), and those that its own writing may raise, which Node.js ignores (SIGPIPE,
+ * SIGXFSZ).
+ */
+const deadly: NodeJS.Signals[] = [
+  'SIGTERM',
+  'SIGINT',
+  'SIGHUP',
+  'SIGQUIT',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGALRM',
+  'SIGVTALRM',
+  'SIGABRT',
+  'SIGXCPU',
+  'SIGIO',
+  'SIGPWR',
+  'SIGSTKFLT',
+];
+
+/** A profiler of Node.js uses SIGPROF for itself, a thousand times a second. */
+const profiled = /--(cpu-)?prof\b/.test([...process.execArgv, process.env.NODE_OPTIONS].join(' '));
 
 /** A signal came before there was a command. */
 export class Interrupted extends Error {
@@ -14,6 +37,7 @@ export class Signals {
   #receiver: ((signal: NodeJS.Signals) => void) | undefined;
 
   constructor() {
+    const handled = profiled ? deadly : [...deadly, 'SIGPROF' as const];
     for (const signal of handled) process.on(signal, () => this.#receive(signal));
   }
 
