@@ -34,8 +34,8 @@ export function partsOf(name: string): { lock: string; period?: string } {
 }
 
 /** A lock as messages name it: quoted, control characters escaped, not endlessly long. */
-export function lockNamed(name: unknown): string {
-  if (typeof name !== 'string') return `lock ${shown(name)}`;
-  const { lock, period } = partsOf(name);
-  return `lock ${shown(lock)}${period === undefined ? '' : `, period ${shown(period)}`}`;
+export function lockNamed(name: unknown, period?: string): string {
+  const isPeriod = typeof name === 'string' && name.startsWith(ofPeriod);
+  const parts = isPeriod ? partsOf(name) : { lock: name, period };
+  return `lock ${shown(parts.lock)}${parts.period === undefined ? '' : `, period ${shown(parts.period)}`}`;
 }

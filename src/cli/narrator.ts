@@ -1,7 +1,7 @@
 /** Tells the user what the core does, from the events that it publishes. */
 import { subscribe } from 'node:diagnostics_channel';
 import { reasonOf } from '../base/errors.js';
-import type { DlockEvents } from '../base/events.js';
+import type { DlockEvents, LeaseEvent } from '../base/events.js';
 import { lockNamed } from '../base/names.js';
 import type { Settings } from './arguments.js';
 import { durationOf, type Messages } from './messages.js';
@@ -18,23 +18,26 @@ export class Narrator {
   constructor(settings: Settings, messages: Messages) {
     this.#settings = settings;
     this.#messages = messages;
-    const detail = (name: string, text: string) => messages.detail(`${lockNamed(name)}: ${text}`);
-    listen('refused', ({ name }) => {
-      if (name === settings.name) this.#wait();
+    const detail = ({ name, period }: LeaseEvent, text: string) =>
+      messages.detail(`${lockNamed(name, period)}: ${text}`);
+    listen('refused', ({ period }) => {
+      if (period === undefined) this.#wait();
     });
-    listen('granted', ({ name, fence, ttl }) => {
-      if (name === settings.name) this.waited();
+    listen('granted', (event) => {
+      const { period, fence, ttl } = event;
+      if (period === undefined) this.waited();
       this.#failures.clear();
       const fenced = fence === undefined ? '' : `, with fence ${fence}`;
-      detail(name, `granted for ${durationOf(ttl)}${fenced}`);
+      detail(event, `granted for ${durationOf(ttl)}${fenced}`);
     });
-    listen('renewed', ({ name, ttl }) => {
+    listen('renewed', (event) => {
       this.trouble = undefined;
       this.#failures.clear();
-      detail(name, `renewed for ${durationOf(ttl)}`);
+      detail(event, `renewed for ${durationOf(event.ttl)}`);
     });
-    listen('released', ({ name, after }) => {
-      detail(name, after > 0 ? `left to lapse in ${durationOf(after)}` : 'released');
+    listen('released', (event) => {
+      const { after } = event;
+      detail(event, after > 0 ? `left to lapse in ${durationOf(after)}` : 'released');
     });
     listen('store-error', ({ error }) => {
       this.trouble = reasonOf(error.cause ?? error);
