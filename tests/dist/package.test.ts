@@ -142,6 +142,14 @@ test('the command holds all that it needs but the clients, and runs without them
   assert.equal(stdout, manifest.version);
 });
 
+test('npx runs the command by the name of the package, since `npx dlock` is another package', async () => {
+  const options = { cwd: consumer.folder, env: { npm_config_offline: 'true' } };
+  for (const words of [[manifest.name], ['-p', manifest.name, 'dlock']]) {
+    const { stdout } = await execa('npx', [...words, '--version'], options);
+    assert.equal(stdout, manifest.version);
+  }
+});
+
 test('neither a store nor the suite holds a copy of the core', async () => {
   for (const entry of entries.filter((entry) => entry !== 'index')) {
     const own = entry === 'testing' ? /^src\/testing\// : /^src\/(stores|base)\//;
