@@ -13,7 +13,7 @@ const library = {
 };
 
 const common: Options = {
-  target: 'node20.4',
+  target: 'node20.11',
   // No chunks: a subpath is one file, and no store imports the core at run time.
   splitting: false,
   // Published code says `node:` as the sources do; by default tsup would strip it.
@@ -27,6 +27,8 @@ export default defineConfig([
     ...common,
     entry: library,
     format: ['esm', 'cjs'],
+    // They hold the sources, which are not packed.
+    sourcemap: true,
     // A reference written in a source file is lost when the declarations are bundled.
     dts: { banner: '/// <reference lib="esnext.disposable" />' },
   },

@@ -19,6 +19,8 @@ export type Outcome<T, Reason extends string = 'held'> =
  * if (!outcome.ran) console.log('another server has it');
  * ```
  *
+ * @param options `minHold` counts from the start whatever becomes of the body, unlike under `once`: if
+ * one that fails freed the lock at once, every server in turn would start it.
  * @throws what `body` threw, whatever became of the lease.
  * @throws {@link LeaseLostError} the body is done, but the lease was lost before.
  * @throws {@link StoreError}, the reason of `signal`, TypeError, RangeError: as `acquire` does.

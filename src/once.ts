@@ -34,7 +34,8 @@ const rounding = 3_000;
  *
  * @param period names the period, as the scheduler knows it; never taken from this machine's clock,
  * which may differ from that of the next server.
- * @param options `minHold` counts for a body that succeeded.
+ * @param options `minHold` counts after a body that succeeded only, unlike under `locked`: a period
+ * whose body failed is still to be done, and another server must be able to run it at once.
  * @throws what `body` threw, whatever became of the lease.
  * @throws {@link LeaseLostError} the body is done, but a lease was lost before: another may run it.
  * @throws {@link StoreError} also if the body is done, but that could not be recorded.

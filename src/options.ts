@@ -17,6 +17,10 @@ export interface LeaseOptions {
   /**
    * The lock stays taken for this long from the start, in milliseconds, even if released earlier:
    * longer than the clocks of the servers differ. Without renewal at most the ttl. Default: 0.
+   *
+   * It counts after a body that failed, too: a job that fails at once must not be started by every
+   * server in turn. Only under `once` it does not: that period is still to be done, and another server
+   * must be able to do it at once.
    */
   minHold?: number | undefined;
   /**

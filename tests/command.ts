@@ -24,7 +24,7 @@ before(async () => {
     bundle: true,
     platform: 'node',
     format: 'esm',
-    target: 'node20.4',
+    target: 'node20.11',
     external: ['redis', 'memcache-client'],
   });
   await writeFile(join(home, 'package.json'), '{"type":"module"}');

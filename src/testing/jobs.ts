@@ -1,6 +1,6 @@
 /** Once for each period, and leases that go from one process to another. */
 import assert from 'node:assert/strict';
-import { acquire, adopt, LeaseLostError, type LockStore, once, tryAcquire } from 'dlock-js';
+import { acquire, adopt, LeaseLostError, type LockStore, locked, once, tryAcquire } from 'dlock-js';
 import {
   assertFree,
   assertTaken,
@@ -141,6 +141,19 @@ export const jobs: Case[] = [
       });
       assert.deepEqual(await once(store, lock, period, () => 1, { minHold: 60_000 }), done);
       await assertFree(other, lock);
+    },
+  },
+  {
+    title: 'minHold counts after a body that failed under locked, but not under once',
+    async run({ store, other, lock }) {
+      const failure = new Error('the body failed');
+      const fail = () => Promise.reject(failure);
+      const options = { minHold: 60_000 };
+      const hasFailed = (error: unknown) => error === failure;
+      await assert.rejects(once(store, lock, period, fail, options), hasFailed);
+      await assertFree(other, lock);
+      await assert.rejects(locked(store, lock, fail, options), hasFailed);
+      await assertTaken(other, lock);
     },
   },
   {

@@ -1,7 +1,14 @@
 /** The installed package beside the real clients, in processes and in the eyes of TypeScript. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { Consumer, nodeOf, readManifest, repository, specifiersOf } from './consumer.js';
+import {
+  Consumer,
+  nodeOf,
+  oldestNode,
+  readManifest,
+  repository,
+  specifiersOf,
+} from './consumer.js';
 
 const { devDependencies } = await readManifest(repository);
 const clients = ['ioredis', 'ioredis5', 'memcache-client', 'redis', 'redis4', 'redis5'];
@@ -70,7 +77,7 @@ test('the declarations need no types of Node.js, where the DOM has AbortSignal',
 });
 
 for (const { target, version, native } of [
-  { target: 'ES2022', version: '20.4.0', native: false },
+  { target: 'ES2022', version: oldestNode, native: false },
   { target: 'ESNext', version: '24', native: true },
 ]) {
   const how = native ? 'as it is' : `lowered to ${target}`;
@@ -81,7 +88,7 @@ for (const { target, version, native } of [
     await consumer.compile(['await-using.ts'], { module: 'nodenext', ...emit });
     const written = await consumer.read(`${outDir}/await-using.js`);
     assert.equal(/await using lease =/.test(written), native);
-    await consumer.run(`${outDir}/await-using.js`, { node: await nodeOf(version) });
+    await consumer.run(`${outDir}/await-using.js`, { runtime: await nodeOf(version) });
   });
 }
 

@@ -11,7 +11,7 @@ const start = join(consumer.installed, 'dist/cli/start.js');
 
 for (const version of ['14', '18', '20.3']) {
   test(`on Node.js ${version} it says which one it needs: 70`, { timeout: 120_000 }, async () => {
-    const node = await nodeOf(version);
+    const [node] = await nodeOf(version);
     const outcome = await execa(node, [start, '--version'], { reject: false });
     assert.equal(outcome.exitCode, 70);
     assert.equal(outcome.stdout, '');

@@ -14,6 +14,7 @@ export const repository = fileURLToPath(new URL('../../', import.meta.url));
 export interface Manifest {
   readonly name: string;
   readonly version: string;
+  readonly engines: { readonly node: string };
   readonly dependencies?: Record<string, string>;
   readonly optionalDependencies?: Record<string, string>;
   readonly bundleDependencies?: string[];
@@ -77,15 +78,16 @@ export class Consumer implements AsyncDisposable {
   /** Runs a file of the consumer's, which must end by itself, without fault; resolves to its output. */
   async run(
     file: string,
-    { node = process.execPath, args = [] as string[], timeout = 20_000 } = {},
+    { runtime = [process.execPath] as Runtime, args = [] as string[], timeout = 20_000 } = {},
   ) {
-    return command(this.folder, node, [file, ...args], timeout);
+    const [program, ...words] = runtime;
+    return command(this.folder, program, [...words, file, ...args], timeout);
   }
 
   /** Runs one of the repository's `consumers/` here. */
   async runConsumer(
     script: string,
-    options?: { node?: string; args?: string[]; timeout?: number },
+    options?: { runtime?: Runtime; args?: string[]; timeout?: number },
   ) {
     await this.add(`dist/consumers/${script}`, script);
     return this.run(script, options);
@@ -122,11 +124,29 @@ const strictest = {
   noEmit: true,
 };
 
-/** The executable of another version of Node.js, which npm brings. */
-export async function nodeOf(version: string): Promise<string> {
+/** What runs a script whose path is appended: a program and its first arguments. */
+export type Runtime = readonly [program: string, ...words: string[]];
+
+/** The oldest version of Node.js that package.json's `engines` admits: `20.11.0`. */
+const { engines } = await readManifest(repository);
+export const oldestNode = `${engines.node.replace('>=', '')}.0`;
+
+/** Another version of Node.js, which npm brings. */
+export async function nodeOf(version: string): Promise<Runtime> {
   const print = ['node', '-p', 'process.execPath'];
-  return command(tmpdir(), 'npx', ['--yes', '--prefer-offline', '-p', `node@${version}`, ...print]);
+  const options = ['--yes', '--prefer-offline', '-p', `node@${version}`];
+  return [await command(tmpdir(), 'npx', [...options, ...print]), '--expose-gc'];
 }
+
+/** All that the package runs on; Bun and Deno are packages too, which the repository has installed. */
+export const runtimes: Readonly<Record<string, () => Promise<Runtime>>> = {
+  [`Node.js ${oldestNode}`]: () => nodeOf(oldestNode),
+  'Node.js 22': () => nodeOf('22'),
+  'Node.js 24': () => nodeOf('24'),
+  'Node.js 26': () => nodeOf('26'),
+  Bun: async () => ['bun', '--expose-gc'],
+  Deno: async () => ['deno', 'run', '--allow-all', '--v8-flags=--expose-gc'],
+};
 
 /** Packs dist as it is: no script of the package may build it anew now. */
 async function pack(folder: string): Promise<{ filename: string; packed: string[] }> {
@@ -155,7 +175,12 @@ async function command(
     stdin: 'ignore',
     timeout,
     // What the test runner tells its own children would reach the consumer too.
-    env: { NODE_OPTIONS: undefined, NODE_PATH: undefined, NODE_TEST_CONTEXT: undefined },
+    env: {
+      NODE_OPTIONS: undefined,
+      NODE_PATH: undefined,
+      NODE_TEST_CONTEXT: undefined,
+      DENO_NO_UPDATE_CHECK: '1',
+    },
   } satisfies Options;
   const { stdout } = await execa(file, args, options);
   return stdout;

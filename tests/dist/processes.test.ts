@@ -1,7 +1,7 @@
 /** The installed package in processes of its own, without any client installed beside it. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { Consumer, nodeOf, readManifest, specifiersOf } from './consumer.js';
+import { Consumer, nodeOf, oldestNode, readManifest, runtimes, specifiersOf } from './consumer.js';
 
 const consumer = await Consumer.create();
 after(() => consumer[Symbol.asyncDispose]());
@@ -24,21 +24,27 @@ test('the ESM and the CJS copy work together in one process', async () => {
   await consumer.runConsumer('both.mjs');
 });
 
-/** The oldest version that package.json's `engines` admits, and the lines that came after it. */
-for (const version of ['20.4.0', '22', '24', '26']) {
-  test(`a lease is taken and released on Node.js ${version}`, async () => {
-    const node = await nodeOf(version);
+for (const [name, find] of Object.entries(runtimes)) {
+  test(`a lease is taken and released on ${name}`, async () => {
+    const runtime = await find();
     for (const script of ['esm.mjs', 'cjs.cjs', 'both.mjs']) {
-      await consumer.runConsumer(script, { node });
+      await consumer.runConsumer(script, { runtime });
     }
+  });
+
+  test(`a lease that was dropped is no longer renewed on ${name}, which says so`, async () => {
+    const printed = await consumer.runConsumer('dropped.mjs', { runtime: await find() });
+    assert.equal(printed, 'DLOCK_LEASE_FORGOTTEN');
   });
 }
 
-for (const version of ['20.4.0', '26']) {
+for (const version of [oldestNode, '26']) {
   test(`the conformance suite runs on Node.js ${version}`, async () => {
-    const node = await nodeOf(version);
+    const runtime = await nodeOf(version);
     const scripts = ['suite.mjs', 'suite.cjs'];
-    const runs = scripts.map((script) => consumer.runConsumer(script, { node, timeout: 120_000 }));
+    const runs = scripts.map((script) =>
+      consumer.runConsumer(script, { runtime, timeout: 120_000 }),
+    );
     for (const output of await Promise.all(runs)) assert.match(output, /pass [1-9]\d/);
   });
 }

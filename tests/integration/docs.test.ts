@@ -1,97 +1,103 @@
-/** Every example in TypeScript of the README and the docs is compiled, and run on real servers. */
+/**
+ * What the README and the docs say in code is so: every program runs as it stands, on real servers,
+ * and ends by itself. Those in plain JavaScript run with the packed package, in tests/dist.
+ */
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { after, test } from 'node:test';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { blocksOf, readPages, readPrograms, relocated } from '../documents.js';
 import { sharedMemcached, sharedRedis, startRedis } from '../servers.js';
 
-const root = new URL('../../', import.meta.url);
-const directory = new URL('.tmp/docs/', root);
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const directory = join(root, '.tmp/docs');
 await mkdir(directory, { recursive: true });
 after(() => rm(directory, { recursive: true }));
 
-/** What examples take for granted. */
-const prelude = `
-import '../../tests/examples.js';
-`;
+const pages = await readPages();
+const blocks = [...pages].flatMap(([page, text]) => blocksOf(page, text));
 
-interface Example {
-  readonly title: string;
-  readonly file: URL;
-}
+/** The host and port of a URL. */
+const hostOf = (url: string) => new URL(url).host;
+const addresses = {
+  '127.0.0.1:6379': hostOf(await sharedRedis()),
+  '127.0.0.1:6380': hostOf((await startRedis()).url),
+  '127.0.0.1:6381': hostOf((await startRedis()).url),
+  '127.0.0.1:11211': await sharedMemcached(),
+};
 
-/** Writes each block to a file of its own: imports first, the rest in a function, since it may return. */
-async function writeExamples(page: string): Promise<Example[]> {
-  const text = await readFile(new URL(page, root), 'utf8');
-  const blocks = [...text.matchAll(/^```ts\n(.*?)^```$/gms)];
-  return Promise.all(
-    blocks.map(async ({ 1: code = '', index }) => {
-      const title = `${page}:${text.slice(0, index).split('\n').length}`;
-      const imports = code.match(/^import .*;$/gm) ?? [];
-      const body = code.replace(/^import .*;$/gm, '');
-      const file = new URL(`${title.replace(/\W+/g, '-')}.ts`, directory);
-      const source = [
-        prelude,
-        ...imports,
-        'async function example() {',
-        body,
-        '}',
-        'await example();',
-        'process.exit();',
-      ];
-      await writeFile(file, source.join('\n'));
-      return { title, file };
-    }),
-  );
-}
+/** Each in a directory of its own, as a reader would have it. */
+const programs = await Promise.all(
+  (await readPrograms('ts')).map(async ({ title, code }) => {
+    const folder = join(directory, title.replace(/\W+/g, '-'));
+    await mkdir(folder);
+    await writeFile(join(folder, 'index.ts'), relocated(code, addresses));
+    return { title, folder };
+  }),
+);
+const config = { extends: '../../tsconfig.json', compilerOptions: { noUnusedLocals: false } };
+await writeFile(
+  join(directory, 'tsconfig.json'),
+  JSON.stringify({ ...config, include: ['*/*.ts'] }),
+);
 
-const docs = await readdir(new URL('docs/', root)).catch(() => []);
-const pages = [
-  'README.md',
-  ...docs.filter((file) => file.endsWith('.md')).map((file) => `docs/${file}`),
-];
-const examples = (await Promise.all(pages.map(writeExamples))).flat();
-
-test('what is shown of a file is the whole of it', async () => {
-  let shown = 0;
-  for (const page of pages) {
-    const text = await readFile(new URL(page, root), 'utf8');
-    for (const [, file = '', code] of text.matchAll(/^```ts (\S+)\n(.*?)^```$/gms)) {
-      assert.equal(code, await readFile(new URL(file, root), 'utf8'), `${file} in ${page}`);
-      shown += 1;
-    }
+test('every block of code is of a kind that is tested, or is no program of this language', () => {
+  const others = ['', 'sh', 'crontab', 'ini'];
+  for (const { title, language, mark } of blocks) {
+    const isKnown = ['ts', 'js', 'cjs'].includes(language) || (others.includes(language) && !mark);
+    assert.ok(isKnown, `${title}: \`\`\`${language} ${mark}`);
+    if (mark && mark !== 'continued') assert.ok(existsSync(join(root, mark)), `${title}: ${mark}`);
   }
-  assert.ok(shown > 0);
 });
 
-test('the examples compile', async () => {
-  assert.ok(examples.length >= 6);
-  const config = {
-    extends: '../../tsconfig.json',
-    compilerOptions: { noUnusedLocals: false, allowUnreachableCode: true },
-    include: ['*.ts'],
-  };
-  const project = new URL('tsconfig.json', directory);
-  await writeFile(project, JSON.stringify(config));
-  const compiler = await execa('npx', ['tsc', '-p', fileURLToPath(project)], {
-    cwd: root,
-    reject: false,
-  });
+test('what is shown of a file is the whole of it', async () => {
+  const shown = blocks.filter(({ mark }) => mark && mark !== 'continued');
+  for (const { title, mark, code } of shown) {
+    assert.equal(code, await readFile(join(root, mark), 'utf8'), `${mark} in ${title}`);
+  }
+  assert.ok(shown.length > 0);
+});
+
+test('every link leads to a file, and to a heading of it', async () => {
+  const anchorsOf = (text: string) =>
+    [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\p{L}\d\s-]/gu, '')
+        .replace(/\s/g, '-'),
+    );
+  for (const [page, text] of pages) {
+    for (const [, path = '', anchor] of text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)) {
+      const target = path ? join(dirname(page), path) : page;
+      assert.ok(existsSync(join(root, target)), `${page} links to ${path}`);
+      if (!anchor) continue;
+      const headings = anchorsOf(await readFile(join(root, target), 'utf8'));
+      assert.ok(headings.includes(anchor), `${page} links to ${path}#${anchor}`);
+    }
+  }
+});
+
+test('the programs compile', async () => {
+  assert.ok(programs.length >= 10);
+  const compiler = await execa('npx', ['tsc', '-p', directory], { cwd: root, reject: false });
   assert.equal(compiler.stdout, '');
   assert.equal(compiler.exitCode, 0);
 });
 
-/** Those at the usual port, and at the two ports after it. */
-const redises = [await sharedRedis(), (await startRedis()).url, (await startRedis()).url];
-
-for (const { title, file } of examples) {
-  test(`${title} runs`, { timeout: 60_000 }, async () => {
-    const env = {
-      DLOCK_EXAMPLES_REDIS: redises.join(),
-      DLOCK_EXAMPLES_MEMCACHED: await sharedMemcached(),
-    };
-    const run = await execa('npx', ['tsx', fileURLToPath(file)], { cwd: root, env, reject: false });
-    assert.equal(run.exitCode, 0, run.stderr);
-  });
-}
+describe('each program runs as it stands', { concurrency: 2 }, () => {
+  for (const { title, folder } of programs) {
+    test(title, { timeout: 120_000 }, async () => {
+      // A program that tests a store must not report to this test.
+      const options = { cwd: folder, localDir: root, env: { NODE_TEST_CONTEXT: undefined } };
+      const run = await execa('tsx', ['index.ts'], {
+        ...options,
+        preferLocal: true,
+        reject: false,
+      });
+      assert.equal(run.exitCode, 0, `${run.stdout}\n${run.stderr}`);
+    });
+  }
+});

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
 import { buildServer, type PlaceOrder } from '../../examples/fastify-per-customer.js';
 import { refreshReport, table as reports } from '../../examples/fence-postgres.js';
 import { type Import, scheduleImport } from '../../examples/hourly-import.js';
@@ -187,4 +189,31 @@ test('a worker that lost its lease, and does not know, is refused by the row it 
   });
   await assert.rejects(late, /A newer holder than fence \d+ was here/);
   assert.equal(await report(), 'second');
+});
+
+test('a worker that SIGTERM ends stops its bodies and its waits, and releases its leases', async () => {
+  const directory = join(root, 'shutdown');
+  const store = new FileStore(directory);
+  await using lease = await tryAcquire(store, 'reports');
+  assert.ok(lease);
+  const program = fileURLToPath(new URL('../../examples/graceful-shutdown.ts', import.meta.url));
+  const worker = execa('node', ['--import', 'tsx', program, directory], { reject: false });
+  let said = '';
+  worker.stdout.on('data', (words) => {
+    said += words;
+  });
+  // It works under one lock, and waits for the other.
+  await eventually('it works', () => said === 'invoices: working\n', 60_000);
+  assert.equal(await tryAcquire(store, 'invoices'), null);
+  worker.kill('SIGTERM');
+
+  const { exitCode, stderr } = await worker;
+  assert.deepEqual({ exitCode, stderr }, { exitCode: 0, stderr: '' });
+  assert.match(said, /^reports: stopped$/m);
+  assert.match(said, /^invoices: stopped$/m);
+  assert.match(said, /^bye$/m);
+  // Given back, not left to lapse after its ttl.
+  await using next = await tryAcquire(store, 'invoices');
+  assert.ok(next);
+  assert.equal(lease.held, true);
 });

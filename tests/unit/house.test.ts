@@ -1,31 +1,33 @@
-/** The shape of the house, read off the import lines: arrows point down, and there are no circles. */
+/** The shape of the house, read off the import lines, against the map in CONTRIBUTING.md. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Options } from 'tsup';
 import builds from '../../tsup.config.js';
 
-/** From the roof to the ground: a file imports only from files further down. */
-const floors = [
-  ['index.ts'],
-  ['once.ts'],
-  ['locked.ts'],
-  ['acquire.ts'],
-  ['line.ts'],
-  ['lease.ts'],
-  ['keepalive.ts', 'undo.ts'],
-  ['ticket.ts'],
-  ['ask.ts', 'holders.ts', 'options.ts'],
-  ['registry.ts', 'rest.ts'],
-  ['store.ts', 'token.ts'],
-  ['base/arguments.ts', 'base/events.ts'],
-  ['base/clock.ts', 'base/names.ts'],
-  ['base/abort.ts', 'base/context.ts', 'base/errors.ts'],
-];
+const root = fileURLToPath(new URL('../../', import.meta.url));
 
-const source = fileURLToPath(new URL('../../src/', import.meta.url));
+/** The lines of the map as paths, from the roof to the ground; those of rooms end with a slash. */
+function readMap(): string[] {
+  const text = readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8');
+  const [, map = ''] = /^```\n(src\/\n.*?)^```$/ms.exec(text) ?? [];
+  const rooms: string[] = [];
+  return [...map.matchAll(/^( *)(\S+)/gm)].map(([, indent = '', name = '']) => {
+    rooms.length = indent.length / 2;
+    rooms.push(name);
+    return rooms.join('');
+  });
+}
+
+const map = readMap();
+/** The files of src that have a line of their own, and the rooms within which imports are free. */
+const floors = map
+  .filter((path) => /^src\/./.test(path) && path !== 'src/base/')
+  .map((path) => path.replace('src/', ''));
+
+const source = join(root, 'src');
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((file) =>
   file.endsWith('.ts'),
 );
@@ -49,17 +51,20 @@ function importsOf(file: string): Import[] {
   );
 }
 
-const floorOf = (file: string) => floors.findIndex((floor) => floor.includes(file));
+/** The line of a file, or that of its room. */
+const floorOf = (file: string) =>
+  floors.findIndex((floor) => file === floor || (floor.endsWith('/') && file.startsWith(floor)));
 
-test('every file of the core has its floor', () => {
-  const core = files.filter((file) => /^(base\/)?[^/]+$/.test(file)).sort();
-  assert.deepEqual(floors.flat().sort(), core);
+test('the map has a line for every file of src, or for its room, and all that it names exists', () => {
+  for (const file of files) assert.notEqual(floorOf(file), -1, `${file} is not on the map`);
+  for (const path of map) assert.ok(existsSync(join(root, path)), `there is no ${path}`);
 });
 
-test('arrows point downwards only', () => {
-  for (const file of floors.flat()) {
-    for (const { from } of importsOf(file)) {
-      assert.ok(floorOf(from) > floorOf(file), `${file} imports ${from}`);
+test('a file imports only from lines of the map further down', () => {
+  for (const file of files) {
+    for (const { from } of importsOf(file).filter(({ from }) => files.includes(from))) {
+      const isRoom = floors[floorOf(file)]?.endsWith('/') && floorOf(from) === floorOf(file);
+      assert.ok(isRoom || floorOf(from) > floorOf(file), `${file} imports ${from}`);
     }
   }
 });

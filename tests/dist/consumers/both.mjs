@@ -41,11 +41,13 @@ for (const [one, other] of pairs) {
 
 // Every class of error against every other: `instanceof` follows `extends`, whichever the copies.
 const inherits = (type, ancestor) => Object.prototype.isPrototypeOf.call(ancestor, type);
+const about = { lock: 'import', operation: 'acquire' };
 const errors = Object.entries(cjs).filter(([, value]) => inherits(value, Error));
 assert.ok(errors.length >= 3);
 for (const [one, other] of pairs) {
   for (const [name, type] of errors) {
-    const error = new one[name]('message');
+    const code = type === cjs.DlockError ? ['ERR_DLOCK_OTHER'] : [];
+    const error = new one[name](...code, 'message', about);
     for (const [ancestorName, ancestor] of errors) {
       const related = type === ancestor || inherits(type, ancestor);
       const claimed = error instanceof other[ancestorName];
@@ -63,14 +65,14 @@ for (const [one, other] of pairs) {
 for (const [one, other] of pairs) {
   class MaintenanceError extends one.StoreError {}
   class NightlyMaintenanceError extends MaintenanceError {}
-  const nightly = new NightlyMaintenanceError('back at six');
+  const nightly = new NightlyMaintenanceError('back at six', about);
   assert.ok(nightly instanceof NightlyMaintenanceError);
   assert.ok(nightly instanceof MaintenanceError);
   assert.ok(nightly instanceof other.StoreError);
   assert.ok(nightly instanceof other.DlockError);
-  assert.ok(!(new MaintenanceError('back at noon') instanceof NightlyMaintenanceError));
-  assert.ok(!(new other.StoreError('gone') instanceof MaintenanceError));
-  assert.ok(!(new one.StoreError('gone') instanceof MaintenanceError));
+  assert.ok(!(new MaintenanceError('back at noon', about) instanceof NightlyMaintenanceError));
+  assert.ok(!(new other.StoreError('gone', about) instanceof MaintenanceError));
+  assert.ok(!(new one.StoreError('gone', about) instanceof MaintenanceError));
 }
 
 // A store of either copy, used by both at once, still has one holder only.
