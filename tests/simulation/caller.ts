@@ -176,9 +176,11 @@ export class Caller {
     must(same, 'held is by the clock', lease.token.slice(0, 4));
   }
 
+  /** Drops the handle, and the signal with it: whoever keeps that has not forgotten the lease. */
   #forget(tenure: Tenure): void {
     if (!this.#process.copy.forget(tenure.lease)) return;
     tenure.fate = 'forgotten';
+    tenure.signal = undefined;
     this.#judge.excuse(tenure, 'forgotten');
   }
 

@@ -2,7 +2,6 @@
  * The core of the library, compiled so that each simulated process runs a copy of its own: with its
  * own registries, clock and random numbers, and with nothing that a seed would not repeat.
  */
-import * as crypto from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -53,36 +52,61 @@ export async function compileCore(
     target: 'node20',
     plugins: mutations.length > 0 ? [mutating(mutations)] : [],
   });
-  const globals = ['module', 'require', 'process', 'Math', 'WeakMap', 'FinalizationRegistry'];
+  const globals = Object.keys(surround({ random: Math.random, warn: () => {} }).globals);
   const run = compileFunction(outputFiles[0]?.text ?? '', globals, { filename: 'core.cjs' });
-  const require = createRequire(import.meta.url);
-  return ({ random, warn }) => {
-    const memories: ReadonlyMap<object, unknown>[] = [];
-    const finalizers: Finalizers[] = [];
-    const module = { exports: {} as Core };
-    run(
-      module,
-      (id: string) =>
-        id === 'node:crypto' ? { ...crypto, randomFillSync: fill(random) } : require(id),
-      { emitWarning: warn },
-      Object.create(Math, { random: { value: random } }),
-      // Holds what it is given, which does no harm to a process that soon ends, and can be looked into.
-      class extends Map<object, unknown> {
-        constructor() {
-          super();
-          memories.push(this);
-        }
-      },
-      class extends Finalizers {
-        constructor(callback: (held: unknown) => void) {
-          super(callback);
-          finalizers.push(this);
-        }
-      },
-    );
+  return (surroundings) => {
+    const { globals, memories, finalizers } = surround(surroundings);
+    run(...Object.values(globals));
     const forget = (handle: object) => finalizers.some((finalizer) => finalizer.collect(handle));
-    return { core: module.exports, memories, forget };
+    return { core: globals.module.exports as Core, memories, forget };
   };
+}
+
+const require = createRequire(import.meta.url);
+
+/** What stands in for globals and modules in one copy. */
+function surround({ random, warn }: Surroundings) {
+  const memories: ReadonlyMap<object, unknown>[] = [];
+  const finalizers: Finalizers[] = [];
+  const randomness = randomnessOf(random);
+  const process = { emitWarning: warn };
+  const timers = {
+    setTimeout: noTimer,
+    setInterval: noTimer,
+    setImmediate: noTimer,
+    clearTimeout: noTimer,
+    clearInterval: noTimer,
+    clearImmediate: noTimer,
+  };
+  const modules: Record<string, object> = {
+    'node:crypto': randomness,
+    'node:process': process,
+    'node:timers': timers,
+  };
+  const globals = {
+    module: { exports: {} },
+    require: (id: string) => modules[id] ?? require(id),
+    process,
+    crypto: randomness,
+    ...timers,
+    Math: Object.create(Math, { random: { value: random } }),
+    // Holds what it is given, which does no harm to a process that soon ends, and can be looked into.
+    WeakMap: class extends Map<object, unknown> {
+      constructor() {
+        super();
+        memories.push(this);
+      }
+    },
+    FinalizationRegistry: class extends Finalizers {
+      constructor(callback: (held: unknown) => void) {
+        super(callback);
+        finalizers.push(this);
+      }
+    },
+    // It would tell when something is really collected, which no seed repeats.
+    WeakRef: undefined,
+  };
+  return { globals, memories, finalizers };
 }
 
 /** A FinalizationRegistry whose garbage is collected when a run says so. */
@@ -113,10 +137,22 @@ class Finalizers {
   }
 }
 
-function fill(random: () => number) {
-  return (bytes: Uint8Array) => {
+/** What a seed repeats; of `node:crypto`, all else is missing, so that nothing else is drawn unnoticed. */
+function randomnessOf(random: () => number) {
+  const randomFillSync = <T extends Uint8Array>(bytes: T): T => {
     for (let index = 0; index < bytes.length; index++) bytes[index] = Math.floor(random() * 256);
+    return bytes;
   };
+  return {
+    randomFillSync,
+    getRandomValues: randomFillSync,
+    randomBytes: (size: number) => randomFillSync(Buffer.alloc(size)),
+  };
+}
+
+/** The clock of a copy has all its timers: another would run in real time. */
+function noTimer(): never {
+  throw new Error('a timer that is not of the clock');
 }
 
 /** Fails loudly where the text is not there any more, or not once: a mutant that changes nothing proves nothing. */

@@ -41,8 +41,8 @@ export interface Call {
 export interface Tenure {
   readonly process: SimulatedProcess;
   readonly lease: Lease;
-  /** Aborted when the lease tells of its loss; undefined where nobody looks. */
-  readonly signal: AbortSignal | undefined;
+  /** Aborted when the lease tells of its loss; undefined where nobody looks, or does any more. */
+  signal: AbortSignal | undefined;
   /** How it is to end, once somebody ends it. */
   fate: 'open' | 'released' | 'handed over' | 'forgotten';
   /** The longest time for which the lock may stay taken after a release. */

@@ -58,7 +58,7 @@ ${hasty ? '' : await story(makeCore, counterexample[0])}`
 }
 
 /** What happens in a run, line by line, and the script that it played. */
-async function story(makeCore: MakeCore, script: Script): Promise<string> {
+export async function story(makeCore: MakeCore, script: Script): Promise<string> {
   const lines: string[] = [];
   await play(makeCore, script, (line) => lines.push(line)).catch(() => {});
   return [...lines, '', JSON.stringify(script)].join('\n');

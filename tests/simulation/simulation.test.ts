@@ -7,8 +7,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { compileCore } from './core.js';
-import { simulate } from './simulate.js';
+import { scripts } from './script.js';
+import { simulate, story } from './simulate.js';
 
 const {
   DLOCK_SIMULATION_RUNS: runs,
@@ -24,4 +26,11 @@ test('no promise is broken', async (context) => {
   });
   for (const figure of figures) context.diagnostic(figure);
   if (failure) assert.fail(failure);
+});
+
+test('a seed repeats a run, down to its tokens and pauses', async () => {
+  const makeCore = await compileCore();
+  for (const script of fc.sample(scripts, { seed: 1, numRuns: 50 })) {
+    assert.equal(await story(makeCore, script), await story(makeCore, script));
+  }
 });
