@@ -72,6 +72,8 @@ export class Judge {
   readonly #handedOver = new Set<string>();
   /** What processes have sent and not heard of, and since when they wait for it. */
   readonly #inFlight = new Map<Request, { process: SimulatedProcess; since: number }>();
+  /** When a process was told of the end of a request, by its monotonic clock. */
+  readonly #settledAt = new Map<Request, number>();
   /** When a token was first used: an acquire that is repeated is waited for since then. */
   readonly #asked = new Map<string, number>();
   /** Processes that do not only stand in line, so that several of their attempts may be under way. */
@@ -123,8 +125,21 @@ export class Judge {
     this.#inFlight.set(request, { process, since });
   }
 
-  settled(request: Request): void {
+  settled(process: SimulatedProcess, request: Request): void {
     this.#inFlight.delete(request);
+    this.#settledAt.set(request, process.monotonic());
+  }
+
+  /**
+   * A request has reached the store. What the world may do to one that failed is what the core relies
+   * on, so a world that does more would blame the core for its own fault.
+   */
+  reached(process: SimulatedProcess, request: Request): void {
+    const since = process.monotonic() - (this.#settledAt.get(request) ?? Infinity);
+    if (since <= this.#timeout) return;
+    const { operation, token } = request;
+    const details = `${operation} ${token.slice(0, 4)} of ${process.name}, ${since} ms later`;
+    this.#note('what failed reaches the store within the timeout or never', details);
   }
 
   /** An answer has reached a process, `ms` of its time after the request left. */

@@ -6,9 +6,11 @@
  * by step, and repeated with the `DLOCK_SIMULATION_SEED` and `DLOCK_SIMULATION_PATH` that it names.
  */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { compileCore } from './core.js';
+import { found } from './found.js';
+import { play } from './run.js';
 import { scripts } from './script.js';
 import { simulate, story } from './simulate.js';
 
@@ -26,6 +28,14 @@ test('no promise is broken', async (context) => {
   });
   for (const figure of figures) context.diagnostic(figure);
   if (failure) assert.fail(failure);
+});
+
+describe('violations that were found stay mended', () => {
+  for (const { title, script } of found) {
+    test(title, async () => {
+      await play(await compileCore(), script);
+    });
+  }
 });
 
 test('a seed repeats a run, down to its tokens and pauses', async () => {

@@ -3,8 +3,12 @@
  * a message is all that the core has to be ready for:
  *
  * - an answer comes after the request was carried out, once or (the client sent it again) twice;
- * - a request that failed may have been carried out, or reach the store up to `timeout` later;
+ * - a request that failed may have been carried out, or reach the store within `timeout`, or never;
  * - one that has neither been answered nor failed may reach the store at any time.
+ *
+ * The second rule holds whatever delays a request, older ones on an ordered connection too: a client
+ * that has failed a request does not hold its connection's queue for longer than that. Without a
+ * bound, no core could ever be sure that an acquire which failed is not still to come.
  */
 import type { Attempt, LockStore } from '../../src/store.js';
 import type { Judge } from './invariants.js';
@@ -114,7 +118,7 @@ export class Wire implements LockStore {
    */
   cut(share: number): void {
     for (const message of [...this.#pending]) {
-      message.lostAfter = this.#world.now + share * grace * this.timeout;
+      this.#limit(message, share);
       this.#fail(message, 'the connection was cut');
     }
     // The subscriber has missed what happened meanwhile, and wakes everybody once it is back.
@@ -125,7 +129,7 @@ export class Wire implements LockStore {
 
   /** What is under way reaches the store within the time that is left to a request that failed, or never. */
   hurry(): void {
-    for (const message of this.#pending) message.lostAfter = this.#world.now + grace * this.timeout;
+    for (const message of this.#pending) this.#limit(message);
   }
 
   /** The process has died: what it sent is still on its way, but nobody waits for it. */
@@ -140,8 +144,11 @@ export class Wire implements LockStore {
     this.#judge.sent(this.#process, request);
     const answer = await this.#transmit<T>(
       () => `${operation} ${token.slice(0, 4)} ${ttl}`,
-      (answer) => this.#server.receive(request, answer as (answer: Attempt | boolean) => void),
-    ).finally(() => this.#judge.settled(request));
+      (answer) => {
+        this.#judge.reached(this.#process, request);
+        this.#server.receive(request, answer as (answer: Attempt | boolean) => void);
+      },
+    ).finally(() => this.#judge.settled(this.#process, request));
     this.#judge.answered(this.#process, request, answer, this.#process.monotonic() - sent);
     return answer;
   }
@@ -220,7 +227,14 @@ export class Wire implements LockStore {
   }
 
   #fail(message: Message, reason: string): void {
+    this.#limit(message);
     this.#settle(message, () => message.reject(new Error(reason)));
+  }
+
+  /** It reaches the store within a `share` of the time that is left to a request that failed, or never. */
+  #limit(message: Message, share = 1): void {
+    const end = this.#world.now + share * grace * this.timeout;
+    message.lostAfter = Math.min(message.lostAfter, end);
   }
 
   #settle(message: Message, how: () => void): void {
