@@ -111,6 +111,12 @@ const mutants: readonly Mutant[] = [
     replacement: 'const doubt: Doubt = { ttl, end: clock.monotonic() + claim.timeout };',
   },
   {
+    name: 'an extension that failed is taken for one that never comes',
+    file: 'ask.ts',
+    text: 'doubt.end = clock.monotonic() + claim.timeout;',
+    replacement: 'doubt.end = clock.monotonic();',
+  },
+  {
     name: 'renewal is not stopped by a release',
     file: 'keepalive.ts',
     text: "this.#end('stopped');",
@@ -159,6 +165,12 @@ const mutants: readonly Mutant[] = [
     replacement: 'answered',
   },
   {
+    name: 'undo takes an acquire that failed for one that never comes',
+    file: 'undo.ts',
+    text: '(doubt ? claim.timeout : 0)',
+    replacement: '0',
+  },
+  {
     name: 'undo does not wait for what the client holds back',
     file: 'undo.ts',
     text: '  await settled;\n  await giveBack();\n',
@@ -172,9 +184,9 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'every attempt has the same token',
-    file: 'token.ts',
-    text: "return pool.toString('hex', used - tokenBytes, used);",
-    replacement: "return 'a'.repeat(32);",
+    file: 'acquire.ts',
+    text: 'newToken()',
+    replacement: "'a'.repeat(32)",
   },
   {
     name: 'a request has no time limit',

@@ -198,7 +198,7 @@ const scriptsOf = (
 
 export const scripts: fc.Arbitrary<Script> = fc.oneof(
   { weight: 3, arbitrary: scriptsOf(anything, duration, delay, fc.nat(2)) },
-  { weight: 3, arbitrary: scriptsOf(extensions, medium, delays(3, 3, 2), fc.nat(1)) },
+  { weight: 3, arbitrary: scriptsOf(extensions, medium, delays(3, 3, 2), some(0, 0, 0, 1)) },
   { weight: 1, arbitrary: scriptsOf(crowd, medium, delay, fc.nat(1)) },
 );
 
