@@ -16,7 +16,7 @@ import fc from 'fast-check';
 import { readArguments, UsageError } from '../../src/cli/arguments.js';
 import { openStore } from '../../src/cli/store.js';
 import { secretsOf } from '../../src/cli/store-url.js';
-import { altered } from '../../src/testing/fixture.js';
+import { altered, thief } from '../../src/testing/fixture.js';
 import { singleServers } from './kinds.js';
 
 const runs = Number(process.env.DLOCK_FUZZ_RUNS ?? 200);
@@ -208,29 +208,46 @@ describe('arguments that are anything', () => {
   });
 });
 
-/** Names of all characters, near-misses of each other, and pieces of protocols and paths. */
-const names = fc.uniqueArray(
-  fc
-    .oneof(
-      fc.string({ unit: 'binary', minLength: 1 }),
-      fc.string({
-        unit: fc.constantFrom('\0', '\r\n', ' ', '{', '}', '/', '.', '%', 'a', 'A', '\u0301'),
-      }),
-      fc.string({ unit: 'grapheme', minLength: 200, maxLength: 300 }),
-    )
-    .filter((name) => name !== '' && name.isWellFormed()),
-  { minLength: 2, maxLength: 20 },
+/** All characters, near-misses of each other, and pieces of protocols and paths. */
+const anyName = fc
+  .oneof(
+    fc.string({ unit: 'binary', minLength: 1 }),
+    fc.string({
+      unit: fc.constantFrom('\0', '\r\n', ' ', '{', '}', '/', '.', '%', 'a', 'A', '\u0301'),
+    }),
+    fc.string({ unit: 'grapheme', minLength: 200, maxLength: 300 }),
+  )
+  .filter((name) => name !== '' && name.isWellFormed());
+const several = { minLength: 2, maxLength: 20 };
+/** What reaches a store: names of callers, and the library's own, which begin with NUL. */
+const names = fc.uniqueArray(anyName, several);
+const callersNames = fc.uniqueArray(
+  anyName.filter((name) => !name.startsWith('\0')),
+  several,
 );
+
+const holder = 'a'.repeat(32);
 
 describe('names are any text', { concurrency: true }, () => {
   async function assertDistinct(store: LockStore): Promise<void> {
-    const property = fc.asyncProperty(names, async (all) => {
+    const numRuns = Math.ceil(runs / 10);
+    const callers = fc.asyncProperty(callersNames, async (all) => {
       const leases = await Promise.all(all.map((name) => tryAcquire(store, name, { ttl: 60_000 })));
       assert.ok(leases.every((lease) => lease !== null));
       for (const name of all) assert.equal(await tryAcquire(store, name), null);
       for (const lease of leases) assert.equal(await lease?.release(), true);
     });
-    await fc.assert(property, { numRuns: Math.ceil(runs / 10) });
+    await fc.assert(callers, { numRuns });
+    const granted = async (all: string[], token: string) => {
+      const answers = await Promise.all(all.map((name) => store.acquire(name, token, 60_000)));
+      return answers.filter((answer) => answer.granted).length;
+    };
+    const directly = fc.asyncProperty(names, async (all) => {
+      assert.equal(await granted(all, holder), all.length);
+      assert.equal(await granted(all, thief), 0);
+      for (const name of all) assert.equal(await store.release(name, holder), true);
+    });
+    await fc.assert(directly, { numRuns });
   }
 
   for (const { name, startServer, open } of singleServers) {
