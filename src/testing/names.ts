@@ -68,7 +68,8 @@ export const names: Case[] = [
   {
     title: 'names that begin with NUL, the library’s own, are locks apart from all others',
     async run({ store, other, lock }) {
-      const all = [lock, `\0${lock}`, `\0\0${lock}`, `\0\0${JSON.stringify([lock, 'period'])}`];
+      const own = ['\0', '\0\0', '\0{a}', '\0\r\n', `\0${lock}`, `\0\0${lock}`];
+      const all = [lock, ...own, `\0\0${JSON.stringify([lock, 'period'])}`];
       for (const [index, name] of all.entries()) {
         const token = `${index}`.repeat(32);
         assert.equal(

@@ -13,10 +13,9 @@ const bodyFailed = new Error('the body failed');
 
 type RunBody = Action & { do: 'locked' | 'once' };
 
-/** In milliseconds: how long a lock is left to lapse, an adopted lease held, a lost handle's signal kept. */
+/** How long a lock is left to lapse, and an adopted lease held, in milliseconds. */
 const lapse = 40;
 const adopted = 300;
-const signalKept = 500;
 
 export class Caller {
   readonly #process: SimulatedProcess;
@@ -177,17 +176,12 @@ export class Caller {
     must(same, 'held is by the clock', lease.token.slice(0, 4));
   }
 
-  /** Drops the handle, and a while later the signal: whoever keeps that has not forgotten the lease. */
+  /** Drops the handle, and the signal with it: whoever keeps that has not forgotten the lease. */
   #forget(tenure: Tenure): void {
-    const { copy } = this.#process;
-    const { lease, signal } = tenure;
-    if (!copy.collect(lease)) return;
+    if (!this.#process.copy.forget(tenure.lease)) return;
     tenure.fate = 'forgotten';
+    tenure.signal = undefined;
     this.#judge.excuse(tenure, 'forgotten');
-    if (!signal) return;
-    this.#process.later(signalKept, () => {
-      if (copy.collect(signal)) tenure.signal = undefined;
-    });
   }
 
   async #runBody(action: RunBody): Promise<void> {

@@ -2,14 +2,12 @@
  * The core of the library, compiled so that each simulated process runs a copy of its own: with its
  * own registries, clock and random numbers, and with nothing that a seed would not repeat.
  */
-import * as crypto from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { compileFunction } from 'node:vm';
 import { build, type Plugin } from 'esbuild';
 import type { useClock } from '../../src/base/clock.js';
-import { Garbage, SimulatedReference, SimulatedRegistry } from './garbage.js';
 
 export type Core = typeof import('../../src/index.js') & { useClock: typeof useClock };
 
@@ -24,8 +22,8 @@ export interface CoreCopy {
   readonly core: Core;
   /** Every map that the copy made to remember something by an object. */
   readonly memories: ReadonlyMap<object, unknown>[];
-  /** Makes the copy believe that an object was garbage-collected; false: it does not watch for that. */
-  collect(object: object): boolean;
+  /** Makes the copy believe that a lease was garbage-collected; false: it does not watch for that. */
+  forget(handle: object): boolean;
 }
 
 /** A way to break the core: `text`, once in `file`, becomes `replacement`. */
@@ -57,10 +55,10 @@ export async function compileCore(
   const globals = Object.keys(surround({ random: Math.random, warn: () => {} }).globals);
   const run = compileFunction(outputFiles[0]?.text ?? '', globals, { filename: 'core.cjs' });
   return (surroundings) => {
-    const { globals, memories, garbage } = surround(surroundings);
+    const { globals, memories, finalizers } = surround(surroundings);
     run(...Object.values(globals));
-    const core = globals.module.exports as Core;
-    return { core, memories, collect: (object) => garbage.collect(object) };
+    const forget = (handle: object) => finalizers.some((finalizer) => finalizer.collect(handle));
+    return { core: globals.module.exports as Core, memories, forget };
   };
 }
 
@@ -69,7 +67,7 @@ const require = createRequire(import.meta.url);
 /** What stands in for globals and modules in one copy. */
 function surround({ random, warn }: Surroundings) {
   const memories: ReadonlyMap<object, unknown>[] = [];
-  const garbage = new Garbage();
+  const finalizers: Finalizers[] = [];
   const randomness = randomnessOf(random);
   const process = { emitWarning: warn };
   const timers = {
@@ -99,29 +97,53 @@ function surround({ random, warn }: Surroundings) {
         memories.push(this);
       }
     },
-    WeakRef: class extends SimulatedReference {
-      constructor(object: object) {
-        super(garbage, object);
-      }
-    },
-    FinalizationRegistry: class extends SimulatedRegistry {
+    FinalizationRegistry: class extends Finalizers {
       constructor(callback: (held: unknown) => void) {
-        super(garbage, callback);
+        super(callback);
+        finalizers.push(this);
       }
     },
+    // It would tell when something is really collected, which no seed repeats.
+    WeakRef: undefined,
   };
-  return { globals, memories, garbage };
+  return { globals, memories, finalizers };
 }
 
-/** What is drawn at random, by a seed; any other way to do so is missing, so that none goes unnoticed. */
+/** A FinalizationRegistry whose garbage is collected when a run says so. */
+class Finalizers {
+  readonly #callback: (held: unknown) => void;
+  readonly #entries = new Map<unknown, { handle: object; held: unknown }>();
+
+  constructor(callback: (held: unknown) => void) {
+    this.#callback = callback;
+  }
+
+  register(handle: object, held: unknown, token: unknown): void {
+    this.#entries.set(token, { handle, held });
+  }
+
+  unregister(token: unknown): void {
+    this.#entries.delete(token);
+  }
+
+  collect(collected: object): boolean {
+    for (const [token, { handle, held }] of this.#entries) {
+      if (handle !== collected) continue;
+      this.#entries.delete(token);
+      this.#callback(held);
+      return true;
+    }
+    return false;
+  }
+}
+
+/** What a seed repeats; of `node:crypto`, all else is missing, so that nothing else is drawn unnoticed. */
 function randomnessOf(random: () => number) {
   const randomFillSync = <T extends Uint8Array>(bytes: T): T => {
     for (let index = 0; index < bytes.length; index++) bytes[index] = Math.floor(random() * 256);
     return bytes;
   };
-  const { createHash } = crypto;
   return {
-    createHash,
     randomFillSync,
     getRandomValues: randomFillSync,
     randomBytes: (size: number) => randomFillSync(Buffer.alloc(size)),
