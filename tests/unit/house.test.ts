@@ -20,8 +20,8 @@ const floors = [
   ['ask.ts', 'holders.ts', 'options.ts'],
   ['registry.ts'],
   ['store.ts', 'token.ts'],
-  ['base/arguments.ts', 'base/events.ts'],
-  ['base/abort.ts', 'base/clock.ts', 'base/errors.ts'],
+  ['base/arguments.ts', 'base/events.ts', 'base/time-limit.ts'],
+  ['base/abort.ts', 'base/clock.ts', 'base/errors.ts', 'base/pauses.ts'],
 ];
 
 const source = fileURLToPath(new URL('../../src/', import.meta.url));
