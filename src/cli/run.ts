@@ -13,7 +13,7 @@ import { Holdings } from './holdings.js';
 import { durationOf, type Messages } from './messages.js';
 import { Narrator } from './narrator.js';
 import { Interrupted, type Signals } from './signals.js';
-import { openStore } from './store.js';
+import { storeNamedBy } from './store.js';
 import { Witness } from './witness.js';
 
 /**
@@ -50,9 +50,10 @@ export class Run {
 
   /** Resolves to the exit code of dlock. */
   async exitCode(): Promise<number> {
-    const { store: url } = this.#settings;
     try {
-      const store = await this.#signals.unlessInterrupted(openStore(url));
+      const named = storeNamedBy(this.#settings);
+      this.#tell('detail', named.description);
+      const store = await this.#signals.unlessInterrupted(named.open());
       return await this.#settle(new Holdings(store));
     } catch (error) {
       return this.#explain(error);
