@@ -24,8 +24,8 @@ Options:
                    default: dlock:
   --ttl TIME       how long the lock stays taken if dlock itself dies;
                    default: 30s
-  --wait TIME      wait for the lock, at most so long, or forever;
-                   default: do not wait
+  --wait TIME      wait for the lock, and for a store that is not up yet, at
+                   most so long, or forever; default: do not wait
   --min-hold TIME  keep the lock for so long from the start, even if the
                    command ends earlier; default: 0
   --once PERIOD    run only if no other run has succeeded for the same PERIOD,

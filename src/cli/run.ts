@@ -4,6 +4,7 @@ import { LeaseLostError, lockNamed, StoreError } from '../base/errors.js';
 import type { Lease } from '../lease.js';
 import { locked } from '../locked.js';
 import { once } from '../once.js';
+import type { LockStore } from '../store.js';
 import { type Settings, UsageError } from './arguments.js';
 import { UnusableStore } from './client.js';
 import { Command, StartError } from './command.js';
@@ -12,8 +13,9 @@ import { type Alarm, type Guard, guard } from './guard.js';
 import { Holdings } from './holdings.js';
 import { durationOf, type Messages } from './messages.js';
 import { Narrator } from './narrator.js';
+import { openOnceUp } from './outlast.js';
 import { Interrupted, type Signals } from './signals.js';
-import { storeNamedBy } from './store.js';
+import { type NamedStore, storeNamedBy } from './store.js';
 import { Witness } from './witness.js';
 
 /**
@@ -37,6 +39,8 @@ export class Run {
   readonly #messages: Messages;
   readonly #signals: Signals;
   readonly #narrator: Narrator;
+  /** How long the lock may still be waited for, in milliseconds. */
+  #wait: number;
   /** What dlock is to exit with, once the command has ended or was stopped. */
   #exit: number | undefined;
   #onEnd = () => {};
@@ -46,6 +50,7 @@ export class Run {
     this.#messages = messages;
     this.#signals = signals;
     this.#narrator = new Narrator(settings, messages);
+    this.#wait = settings.wait;
   }
 
   /** Resolves to the exit code of dlock. */
@@ -53,11 +58,21 @@ export class Run {
     try {
       const named = storeNamedBy(this.#settings);
       this.#tell('detail', named.description);
-      const store = await this.#signals.unlessInterrupted(named.open());
+      const store = await this.#signals.unlessInterrupted(this.#openStore(named));
       return await this.#settle(new Holdings(store));
     } catch (error) {
       return this.#explain(error);
     }
+  }
+
+  /** With `--wait`, once the store is up; without, the first request says whether it is. */
+  async #openStore(named: NamedStore): Promise<LockStore> {
+    if (this.#wait === 0) return named.open();
+    const { store, left } = await openOnceUp(named, this.#settings, (reason) =>
+      this.#tell('say', `waiting for the store, which is not up (${reason})`),
+    );
+    this.#wait = left;
+    return store;
   }
 
   /** Takes the lock, runs the command, and ends clean, or says that it could not; in any case soon. */
@@ -89,7 +104,7 @@ export class Run {
 
   async #underLock(store: Holdings): Promise<number> {
     const { name, ttl, wait, minHold, period, retain, heldExit } = this.#settings;
-    const options = { ttl, wait, minHold, signal: this.#signals.interruption };
+    const options = { ttl, wait: this.#wait, minHold, signal: this.#signals.interruption };
     const body = (lease: Lease) => this.#runCommand(lease);
     const outcome =
       period === undefined

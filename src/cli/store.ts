@@ -1,11 +1,14 @@
 /** The store, by what the user has named; only the client that it needs is loaded. */
+import { reasonOf } from '../base/errors.js';
+import { within } from '../base/time-limit.js';
 import type { LockStore } from '../store.js';
 import { FileStore } from '../stores/file.js';
 import { MemcacheStore } from '../stores/memcache.js';
-import type { KeyedStoreOptions } from '../stores/options.js';
+import { defaults, type KeyedStoreOptions } from '../stores/options.js';
 import { QuorumStore } from '../stores/quorum.js';
 import { RedisStore } from '../stores/redis.js';
 import { type Settings, UsageError } from './arguments.js';
+import { UnusableStore } from './client.js';
 import { userDirectory } from './home.js';
 import { openMemcached } from './memcached.js';
 import { identitiesOf, nameOf, type Place } from './place.js';
@@ -104,4 +107,19 @@ function whenAsked(open: () => Promise<RedisStore>): LockStore {
     release: async (...request) => (await opened()).release(...request),
     watch: async (...request) => (await opened()).watch(...request),
   };
+}
+
+/**
+ * Resolves if the store answers: to a request that changes nothing, since nobody holds a lock by
+ * that token.
+ *
+ * @throws UnusableStore.
+ */
+export async function checkAnswers(store: LockStore, name: string): Promise<void> {
+  const { timeout = defaults.timeout } = store;
+  try {
+    await within(timeout, 'no answer', store.release(name, 'nobody'));
+  } catch (error) {
+    throw new UnusableStore(reasonOf(error), { cause: error });
+  }
 }
