@@ -3,6 +3,7 @@
  *
  * @module dlock-js/memory
  */
+import { clock } from '../base/clock.js';
 import type { Attempt, LockStore } from '../store.js';
 import { defaults, type StoreOptions } from './options.js';
 
@@ -31,7 +32,7 @@ export class MemoryStore implements LockStore {
   }
 
   async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
-    const now = performance.now();
+    const now = clock.monotonic();
     const holder = this.#holder(name);
     if (holder?.token === token) return { granted: true, fence: holder.fence };
     if (holder) return { granted: false, retryAfter: holder.end - now };
@@ -44,7 +45,7 @@ export class MemoryStore implements LockStore {
   async extend(name: string, token: string, ttl: number): Promise<boolean> {
     const holder = this.#holder(name);
     if (holder?.token !== token) return false;
-    holder.end = performance.now() + ttl;
+    holder.end = clock.monotonic() + ttl;
     return true;
   }
 
@@ -65,7 +66,7 @@ export class MemoryStore implements LockStore {
 
   #holder(name: string): Holder | undefined {
     const holder = this.#holders.get(name);
-    return holder && holder.end > performance.now() ? holder : undefined;
+    return holder && holder.end > clock.monotonic() ? holder : undefined;
   }
 
   /** Forgets those whose life has ended, whenever the number of names has doubled. */

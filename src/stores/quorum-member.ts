@@ -1,5 +1,5 @@
 /** One store of a quorum: bounds the time of its answers, and gives back what it holds for nobody. */
-import { setTimeout as delay } from 'node:timers/promises';
+import { clock, pause } from '../base/clock.js';
 import type { Attempt, LockStore } from '../store.js';
 import { defaults } from './options.js';
 
@@ -16,6 +16,9 @@ interface Claim {
   /** The token is to be released, also behind an acquire that is still under way. */
   givenBack: boolean;
 }
+
+/** Captured, as the clock's timers are: a test may fake the global one, and go on to use a quorum. */
+const { setImmediate } = globalThis;
 
 /** The pauses between attempts to give back double from the first to the last of these. */
 const shortestPause = 50;
@@ -54,7 +57,7 @@ export class Member {
   async extend(name: string, token: string, ttl: number, limit: number): Promise<boolean> {
     const claim = this.#claim(name, token);
     // It may fail, and the longer life before it still be true.
-    claim.end = Math.max(claim.end, performance.now() + ttl);
+    claim.end = Math.max(claim.end, clock.monotonic() + ttl);
     return this.#within(limit, this.#sendExtend(name, token, ttl));
   }
 
@@ -94,7 +97,7 @@ export class Member {
 
   /** Once no acquire can be carried out behind it any more, an answer to it is the last. */
   async #sendRelease(claim: Claim): Promise<boolean> {
-    const last = claim.underWay === 0 && performance.now() >= claim.doubtUntil;
+    const last = claim.underWay === 0 && clock.monotonic() >= claim.doubtUntil;
     const answer = await this.#store.release(claim.name, claim.token);
     expect(typeof answer === 'boolean', answer);
     if (last) this.#forget(claim);
@@ -102,7 +105,7 @@ export class Member {
   }
 
   #settle(claim: Claim, ttl: number, outcome: 'granted' | 'refused' | 'failed'): void {
-    const now = performance.now();
+    const now = clock.monotonic();
     claim.underWay -= 1;
     if (outcome === 'failed') claim.doubtUntil = now + this.#timeout;
     claim.end = Math.max(now, claim.doubtUntil) + ttl;
@@ -123,11 +126,11 @@ export class Member {
     this.#repaying = true;
     for (let wait = shortestPause; this.#owed.size > 0; wait = Math.min(2 * wait, longestPause)) {
       for (const claim of this.#owed) {
-        const now = performance.now();
+        const now = clock.monotonic();
         if (claim.end <= now) this.#forget(claim);
         else if (claim.doubtUntil <= now && !(await this.#isReleased(claim))) break;
       }
-      await delay(wait * (0.75 + Math.random() / 4), undefined, { ref: false });
+      await pause(wait * (0.75 + Math.random() / 4));
     }
     this.#repaying = false;
   }
@@ -159,7 +162,7 @@ export class Member {
   /** Forgets what was left to lapse, whenever the number of claims has doubled. */
   #sweep(): void {
     if (this.#claims.size < this.#sweepAt) return;
-    const now = performance.now();
+    const now = clock.monotonic();
     for (const claim of this.#claims.values()) {
       if (claim.underWay === 0 && claim.end <= now) this.#forget(claim);
     }
@@ -172,8 +175,8 @@ export class Member {
       const late = () => reject(new Error(`no answer within ${Math.round(ms)} ms`));
       // After the event loop was blocked, answers that have come are read before it is said that
       // they have not. Whoever asks through the core is kept waiting by the core's own timer.
-      const timer = setTimeout(() => setImmediate(late), ms).unref();
-      answer.finally(() => clearTimeout(timer)).then(resolve, reject);
+      const timer = clock.setIdleTimer(() => setImmediate(late), ms);
+      answer.finally(() => clock.clearTimer(timer)).then(resolve, reject);
     });
   }
 }

@@ -3,7 +3,7 @@
  *
  * @module dlock-js/quorum
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { clock, pause } from '../base/clock.js';
 import type { Attempt, LockStore } from '../store.js';
 import { defaults, type StoreOptions } from './options.js';
 import { Member } from './quorum-member.js';
@@ -80,9 +80,9 @@ export class QuorumStore implements LockStore {
     const giveBack = (member: Member) => member.giveBack(name, token, limit);
     const poll = new Poll<Member, Attempt>(this.#majority, ({ granted }) => granted);
     poll.ask(this.#members, ask);
-    const end = performance.now() + limit / 2;
+    const end = clock.monotonic() + limit / 2;
     for (let round = 1; ; round++) {
-      const isLast = performance.now() >= end;
+      const isLast = clock.monotonic() >= end;
       const took = await this.#hear(poll, isLast ? Infinity : 2 ** round);
       if (poll.isWon) return { granted: true };
       if (poll.isFailed || (isLast && !poll.isLost)) throw poll.undecided();
@@ -92,7 +92,7 @@ export class QuorumStore implements LockStore {
         for (const member of this.#members) giveBack(member).catch(() => {});
         return { granted: false, retryAfter: this.#retryAfter(poll) };
       }
-      await delay(Math.random() * Math.min(limit / 4, took * 2 ** (round + 1)));
+      await pause(Math.random() * Math.min(limit / 4, took * 2 ** (round + 1)));
       poll.ask([...yes, ...no], ask);
     }
   }
@@ -110,9 +110,9 @@ export class QuorumStore implements LockStore {
    */
   async release(name: string, token: string): Promise<boolean> {
     const poll = this.#poll((member) => member.release(name, token, this.#limit));
-    const start = performance.now();
+    const start = clock.monotonic();
     await poll.until(() => poll.isWon || poll.isLost || poll.isFailed);
-    await poll.until(() => false, performance.now() - start + 1);
+    await poll.until(() => false, clock.monotonic() - start + 1);
     return verdict(poll);
   }
 
@@ -126,7 +126,7 @@ export class QuorumStore implements LockStore {
     let closed = false;
     const open = (member: Member) =>
       member.watch(name, () => {
-        const now = performance.now();
+        const now = clock.monotonic();
         wokenAt.set(member, now);
         const together = [...wokenAt.values()].filter((time) => time > now - wakingTogether);
         if (together.length >= this.#majority && !closed) wake();
@@ -163,10 +163,10 @@ export class QuorumStore implements LockStore {
    * majority took.
    */
   async #hear(poll: Poll<Member, Attempt>, patience: number): Promise<number> {
-    const start = performance.now();
+    const start = clock.monotonic();
     const isOver = () => poll.isWon || poll.isFailed;
     await poll.until(() => isOver() || poll.answers.length >= this.#majority);
-    const took = performance.now() - start + 1;
+    const took = clock.monotonic() - start + 1;
     await poll.until(() => isOver() || poll.isLost, took * patience);
     await poll.until(isOver, took);
     return took;
