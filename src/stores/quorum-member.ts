@@ -78,15 +78,19 @@ export class Member {
 
   async watch(name: string, wake: () => void): Promise<AsyncDisposable> {
     if (!this.#store.watch) throw new TypeError('it wakes nobody');
-    return this.#store.watch(name, wake);
+    const watch = await this.#store.watch(name, wake);
+    expect(typeof watch?.[Symbol.asyncDispose] === 'function', watch);
+    return watch;
   }
 
+  /** The answer is copied, since it is looked at again and again. */
   async #sendAcquire({ name, token }: Claim, ttl: number): Promise<Attempt> {
     const answer = await this.#store.acquire(name, token, ttl);
-    const life = answer?.granted ? undefined : answer?.retryAfter;
-    const isLife = life === undefined || (typeof life === 'number' && life >= 0);
-    expect(isLife && typeof answer?.granted === 'boolean', answer);
-    return answer;
+    const { granted, retryAfter } = Object(answer) as Attempt & { retryAfter?: number };
+    if (granted === true) return { granted };
+    const isLife = retryAfter === undefined || (typeof retryAfter === 'number' && retryAfter >= 0);
+    expect(granted === false && isLife, answer);
+    return { granted, retryAfter };
   }
 
   async #sendExtend(name: string, token: string, ttl: number): Promise<boolean> {

@@ -206,6 +206,41 @@ describe('quorum: extensions and releases', () => {
       );
     }
   });
+
+  test('an answer is looked at once', async () => {
+    const members = mostly(async () => {
+      let looks = 0;
+      return {
+        get granted() {
+          if (looks++ > 0) throw new Error('looked at again');
+          return true;
+        },
+      };
+    });
+    assert.deepEqual(await new QuorumStore(members).acquire('import', token, ttl), {
+      granted: true,
+    });
+    await clock.advance(1_000);
+  });
+
+  test('a member that throws at once counts as a failure', async () => {
+    await assertUndecided(
+      mostly(() => {
+        throw cut;
+      }),
+      /store 2: the line is cut; store 3: the line is cut/,
+    );
+  });
+
+  test('an error without a message is shown by its reasons', async () => {
+    const reasons = [new Error('connect ECONNREFUSED ::1'), { code: 'ETIMEDOUT' }];
+    await assertUndecided(
+      mostly(async () => {
+        throw new AggregateError(reasons);
+      }),
+      /store 2: connect ECONNREFUSED ::1; ETIMEDOUT; store 3: /,
+    );
+  });
 });
 
 describe('quorum: what is given back', () => {
@@ -435,6 +470,11 @@ describe('quorum: watching', () => {
     await assert.rejects(
       mostlyBlind.watch('import', () => {}),
       /wakes nobody/,
+    );
+    const lying = altered(new MemoryStore(), { watch: async () => ({}) as never });
+    await assert.rejects(
+      new QuorumStore([blind, one.member, lying]).watch('import', () => {}),
+      /unexpected answer/,
     );
     await clock.eventually('all are left', () => one.watchers.size + two.watchers.size === 0);
   });
