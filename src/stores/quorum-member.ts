@@ -15,6 +15,14 @@ interface Claim {
   end: number;
   /** The token is to be released, also behind an acquire that is still under way. */
   givenBack: boolean;
+  /** The newest that was asked for. */
+  extension: Extension | undefined;
+}
+
+interface Extension {
+  readonly ttl: number;
+  /** When it was asked for. */
+  readonly start: number;
 }
 
 /** Captured, as the clock's timers are: a test may fake the global one, and go on to use a quorum. */
@@ -45,20 +53,37 @@ export class Member {
   async acquire(name: string, token: string, ttl: number, limit: number): Promise<Attempt> {
     const claim = this.#claim(name, token);
     if (claim.givenBack) throw new Error('it has yet to give back what it granted before');
-    claim.underWay += 1;
-    const answer = this.#sendAcquire(claim, ttl);
-    void answer.then(
-      ({ granted }) => this.#settle(claim, ttl, granted ? 'granted' : 'refused'),
-      () => this.#settle(claim, ttl, 'failed'),
-    );
-    return this.#within(limit, answer);
+    return this.#within(limit, this.#take(claim, ttl));
   }
 
   async extend(name: string, token: string, ttl: number, limit: number): Promise<boolean> {
     const claim = this.#claim(name, token);
+    const start = clock.monotonic();
+    claim.extension = { ttl, start };
     // It may fail, and the longer life before it still be true.
-    claim.end = Math.max(claim.end, clock.monotonic() + ttl);
+    claim.end = Math.max(claim.end, start + ttl);
     return this.#within(limit, this.#sendExtend(name, token, ttl));
+  }
+
+  /**
+   * Takes the lock again for a token that the member does not hold, though the lease is valid until
+   * `end`: for no longer than that, and not if the token has been given back meanwhile. A release that
+   * comes later undoes this acquire as it does any other. An extension that overtook it, and may have
+   * let the lease lapse sooner, is sent again behind it; but only for as long as a request may be late,
+   * since whoever the lease was handed over to may have extended it after that. For the same reason
+   * nothing is released here: what then stays behind at this one member lapses at `end`.
+   */
+  async renew(name: string, token: string, end: number): Promise<void> {
+    const claim = this.#claims.get(keyOf(name, token));
+    const extension = claim?.extension;
+    if (!claim || !extension || claim.givenBack || claim.underWay > 0) return;
+    const left = Math.min(end, extension.start + extension.ttl) - clock.monotonic();
+    if (left < 1) return;
+    await this.#take(claim, Math.floor(left)).catch(() => {});
+    const newest = claim.extension;
+    if (!newest || newest === extension || claim.givenBack) return;
+    if (clock.monotonic() > newest.start + this.#timeout) return;
+    await this.#sendExtend(name, token, newest.ttl);
   }
 
   /** What cannot be released now is released in the background, until the store has forgotten it. */
@@ -81,6 +106,18 @@ export class Member {
     const watch = await this.#store.watch(name, wake);
     expect(typeof watch?.[Symbol.asyncDispose] === 'function', watch);
     return watch;
+  }
+
+  async #take(claim: Claim, ttl: number): Promise<Attempt> {
+    claim.underWay += 1;
+    try {
+      const answer = await this.#sendAcquire(claim, ttl);
+      this.#settle(claim, ttl, answer.granted ? 'granted' : 'refused');
+      return answer;
+    } catch (error) {
+      this.#settle(claim, ttl, 'failed');
+      throw error;
+    }
   }
 
   /** The answer is copied, since it is looked at again and again. */
@@ -112,7 +149,7 @@ export class Member {
     const now = clock.monotonic();
     claim.underWay -= 1;
     if (outcome === 'failed') claim.doubtUntil = now + this.#timeout;
-    claim.end = Math.max(now, claim.doubtUntil) + ttl;
+    claim.end = Math.max(claim.end, Math.max(now, claim.doubtUntil) + ttl);
     const holdsNothing = outcome === 'refused' && claim.underWay === 0 && claim.doubtUntil <= now;
     if (holdsNothing) this.#forget(claim);
     else if (claim.givenBack) this.#owe(claim);
@@ -153,7 +190,15 @@ export class Member {
     const known = this.#claims.get(key);
     if (known) return known;
     this.#sweep();
-    const claim = { name, token, underWay: 0, doubtUntil: 0, end: 0, givenBack: false };
+    const claim = {
+      name,
+      token,
+      underWay: 0,
+      doubtUntil: 0,
+      end: 0,
+      givenBack: false,
+      extension: undefined,
+    };
     this.#claims.set(key, claim);
     return claim;
   }
