@@ -1,4 +1,5 @@
 /** One store of a quorum: bounds the time of its answers, and gives back what it holds for nobody. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { clock, pause } from '../base/clock.js';
 import type { Attempt, LockStore } from '../store.js';
 import { defaults } from './options.js';
@@ -25,6 +26,14 @@ interface Extension {
   readonly start: number;
 }
 
+type InContext = <T>(request: () => T) => T;
+
+/**
+ * Runs what works for several callers in the async context that this module was loaded in, so that
+ * none of them sees another's, and none is kept alive by it.
+ */
+const outsideOfCallers: InContext = AsyncLocalStorage.snapshot();
+
 /** Captured, as the clock's timers are: a test may fake the global one, and go on to use a quorum. */
 const { setImmediate } = globalThis;
 
@@ -36,8 +45,8 @@ export class Member {
   readonly #store: LockStore;
   readonly #timeout: number;
   readonly #claims = new Map<string, Claim>();
-  /** What is to be given back, and could not be yet. */
-  readonly #owed = new Set<Claim>();
+  /** What is to be given back, and could not be yet; each in the async context of its own caller. */
+  readonly #owed = new Map<Claim, InContext>();
   #repaying = false;
   #sweepAt = 1_000;
 
@@ -158,18 +167,20 @@ export class Member {
   #owe(claim: Claim): void {
     const known = this.#claims.get(keyOf(claim.name, claim.token)) === claim;
     if (!known || claim.underWay > 0) return;
-    this.#owed.add(claim);
-    if (!this.#repaying) void this.#repay();
+    if (!this.#owed.has(claim)) this.#owed.set(claim, AsyncLocalStorage.snapshot());
+    if (!this.#repaying) void outsideOfCallers(() => this.#repay());
   }
 
   /** One after the other: a member in trouble is asked seldom, however much it owes. */
   async #repay(): Promise<void> {
     this.#repaying = true;
     for (let wait = shortestPause; this.#owed.size > 0; wait = Math.min(2 * wait, longestPause)) {
-      for (const claim of this.#owed) {
+      for (const [claim, inItsContext] of this.#owed) {
         const now = clock.monotonic();
         if (claim.end <= now) this.#forget(claim);
-        else if (claim.doubtUntil <= now && !(await this.#isReleased(claim))) break;
+        else if (claim.doubtUntil <= now) {
+          if (!(await inItsContext(() => this.#isReleased(claim)))) break;
+        }
       }
       await pause(wait * (0.75 + Math.random() / 4));
     }
