@@ -12,14 +12,8 @@ import { Poll } from './quorum-poll.js';
 /** What {@link QuorumStore} may be told; the times of its members are their own. */
 export interface QuorumStoreOptions extends StoreOptions {}
 
-/**
- * A member may take this part of the time limit, so that the core can repeat a failed acquire; and
- * for an acquire this part of the ttl, so that a lease which is granted has most of its life left.
- * But a short ttl leaves it the last of these, in milliseconds: machines have bad moments.
- */
+/** A member may take this part of the time limit, so that the core can repeat a failed acquire. */
 const shareOfTimeout = 0.4;
-const shareOfTtl = 0.25;
-const leastLimit = 1_000;
 
 /** How often at most an attempt that was refused, though it got a part, asks for the lock. */
 const rounds = 4;
@@ -70,18 +64,20 @@ export class QuorumStore implements LockStore {
    * Several who ask at the same moment may each get a part, and none a majority. So who got a part
    * gives it back and asks again, after a pause of random length: else all would be refused, though
    * nobody holds the lock. Where a member that does not answer leaves it open whether all is lost, it
-   * goes on for as long as there is time.
+   * goes on for half the time that a member may take, but no longer than half the ttl: a lease counts
+   * from the first request, and is of little use near its end.
    *
    * Where too many fail, it throws, and leaves what was granted to the repeat with the same token,
    * or to the release, of which the core sends one or the other.
    */
   async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
-    const limit = Math.min(this.#limit, Math.max(leastLimit, ttl * shareOfTtl));
+    const limit = this.#limit;
+    const time = Math.min(limit, ttl) / 2;
     const ask = (member: Member) => member.acquire(name, token, ttl, limit);
     const giveBack = (member: Member) => member.giveBack(name, token, limit);
     const poll = new Poll<Member, Attempt>(this.#majority, ({ granted }) => granted);
     poll.ask(this.#members, ask);
-    const end = clock.monotonic() + limit / 2;
+    const end = clock.monotonic() + time;
     for (let round = 1; ; round++) {
       const isLast = clock.monotonic() >= end;
       const took = await this.#hear(poll, isLast ? Infinity : 2 ** round);
@@ -93,7 +89,7 @@ export class QuorumStore implements LockStore {
         for (const member of this.#members) giveBack(member).catch(() => {});
         return { granted: false, retryAfter: this.#retryAfter(poll) };
       }
-      await pause(Math.random() * Math.min(limit / 4, took * 2 ** (round + 1)));
+      await pause(Math.random() * Math.min(time / 2, took * 2 ** (round + 1)));
       poll.ask([...yes, ...no], ask);
     }
   }
