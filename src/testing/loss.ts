@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { LeaseLostError, tryAcquire } from 'dlock-js';
-import { altered, type Case, short, takeWhenFree, thief } from './fixture.js';
+import { altered, type Case, eventually, short, takeWhenFree, thief } from './fixture.js';
 
 export const loss: Case[] = [
   {
