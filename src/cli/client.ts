@@ -29,5 +29,5 @@ export async function load<T>(name: string, imported: () => Promise<T>): Promise
 function muteStdout(): void {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   globalThis.console = new Console(nowhere);
-  Object.defineProperty(process, 'stdout', { value: nowhere, configurable: true });
+  Reflect.defineProperty(process, 'stdout', { value: nowhere, configurable: true });
 }
