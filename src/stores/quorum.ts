@@ -5,9 +5,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Attempt, LockStore } from '../store.js';
-import { defaults, type StoreOptions } from './options.js';
+import { readOptions, type StoreOptions } from './options.js';
 import { Member } from './quorum-member.js';
 import { Poll } from './quorum-poll.js';
+import { checkRequest } from './requests.js';
 
 /** What {@link QuorumStore} may be told; the times of its members are their own. */
 export interface QuorumStoreOptions extends StoreOptions {}
@@ -48,16 +49,17 @@ export class QuorumStore implements LockStore {
   readonly #members: Member[];
   readonly #majority: number;
 
-  /** @throws TypeError unless `stores` is a list of different stores, with at least one. */
-  constructor(
-    stores: readonly LockStore[],
-    { ttl = defaults.ttl, timeout = defaults.timeout }: QuorumStoreOptions = {},
-  ) {
+  /**
+   * @throws TypeError unless `stores` is a list of different stores, with at least one.
+   * @throws TypeError or RangeError for invalid options.
+   */
+  constructor(stores: readonly LockStore[], options?: QuorumStoreOptions) {
     checkStores(stores);
-    this.ttl = ttl;
-    this.timeout = timeout;
     const limits = stores.flatMap(({ maxTtl }) => maxTtl ?? []);
     if (limits.length > 0) this.maxTtl = Math.min(...limits);
+    const { ttl, timeout } = readOptions('QuorumStore', options, { maxTtl: this.maxTtl });
+    this.ttl = ttl;
+    this.timeout = timeout;
     this.#members = stores.map((store) => new Member(store));
     this.#majority = Math.floor(stores.length / 2) + 1;
   }
@@ -75,6 +77,7 @@ export class QuorumStore implements LockStore {
    * or to the release, of which the core sends one or the other.
    */
   async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+    checkRequest('acquire', token, ttl);
     const limit = Math.min(this.#limit, Math.max(leastLimit, ttl * shareOfTtl));
     const ask = (member: Member) => member.acquire(name, token, ttl, limit);
     const giveBack = (member: Member) => member.giveBack(name, token, limit);
@@ -99,6 +102,7 @@ export class QuorumStore implements LockStore {
 
   /** True or false as soon as a majority says so; what a member has lost is never made anew. */
   async extend(name: string, token: string, ttl: number): Promise<boolean> {
+    checkRequest('extend', token, ttl);
     const poll = this.#poll((member) => member.extend(name, token, ttl, this.#limit));
     await poll.until(() => poll.isWon || poll.isLost || poll.isFailed);
     return verdict(poll);
@@ -109,6 +113,7 @@ export class QuorumStore implements LockStore {
    * Otherwise it throws. All are asked in any case, and those that cannot answer now again later.
    */
   async release(name: string, token: string): Promise<boolean> {
+    checkRequest('release', token, 0);
     const poll = this.#poll((member) => member.release(name, token, this.#limit));
     const start = performance.now();
     await poll.until(() => poll.isWon || poll.isLost || poll.isFailed);
