@@ -100,12 +100,14 @@ export function lockNamed(name: string): string {
 
 /**
  * What an error says, whatever was thrown. Failed attempts at several addresses of one host come as
- * an AggregateError without a message, and some clients put the reason into `code` or `cause` alone.
+ * an AggregateError without a message, and some clients put the reason into `code` or `cause`, or the
+ * name of the class alone.
  */
 export function reasonOf(error: unknown): string {
   const { message, errors, code, cause } = Object(error) as Partial<Record<string, unknown>>;
   if (typeof message === 'string' && message !== '') return message;
   if (Array.isArray(errors) && errors.length > 0) return errors.map(reasonOf).join('; ');
   if (typeof code === 'string' && code !== '') return code;
-  return cause === undefined || cause === error ? shown(error) : reasonOf(cause);
+  if (cause !== undefined && cause !== error) return reasonOf(cause);
+  return error instanceof Error ? (error.constructor?.name ?? shown(error)) : shown(error);
 }

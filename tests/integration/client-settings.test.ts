@@ -1,16 +1,13 @@
-/** Clients that are set otherwise than by default, and those that were closed too early. */
+/** Clients that are set otherwise than by default, and what a duplicate of a client shares with it. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { acquire, type LockStore, StoreError, tryAcquire } from 'dlock-js';
+import { acquire, type LockStore } from 'dlock-js';
 import { IoredisStore } from 'dlock-js/ioredis';
-import { MemcacheStore } from 'dlock-js/memcache';
 import { RedisStore } from 'dlock-js/redis';
 import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
-import { MemcacheClient } from 'memcache-client';
 import { BasicClientSideCache, createClient, createClientPool, RESP_TYPES } from 'redis';
-import { createClient as createClient4 } from 'redis4';
 import {
   BasicClientSideCache as BasicClientSideCache5,
   createClient as createClient5,
@@ -18,14 +15,16 @@ import {
 } from 'redis5';
 import { eventually, thief } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
-import { itemOf } from '../memcached-protocol.js';
-import { sharedMemcached, startRedis } from '../servers.js';
+import { redisClients } from '../redis-clients.js';
+import { startRedis } from '../servers.js';
 
 const server = await startRedis();
-after(() => server.stop());
 const { url } = server;
 const admin = await createClient({ url }).connect();
-after(() => admin.destroy());
+after(async () => {
+  admin.destroy();
+  await server.stop();
+});
 const plain = new RedisStore(admin);
 
 /** How many connections listen on a channel. */
@@ -232,36 +231,10 @@ describe('what a duplicate of the client shares with it', () => {
     });
   }
 
-  type Create = (options?: { timeout: number }) => LockStore;
-  const listened: Record<string, () => Promise<[NodeJS.EventEmitter, Create, () => unknown]>> = {
-    async 'node-redis 6'() {
-      const client = await createClient({ url }).connect();
-      return [client, (options) => new RedisStore(client, options), () => client.destroy()];
-    },
-    async 'node-redis 5'() {
-      const client = await createClient5({ url }).connect();
-      return [client, (options) => new RedisStore(client, options), () => client.destroy()];
-    },
-    async 'node-redis 4'() {
-      const client = createClient4({ url });
-      await client.connect();
-      return [client, (options) => new RedisStore(client, options), () => client.disconnect()];
-    },
-    async 'ioredis 6'() {
-      const client = new Redis(url);
-      await client.ping();
-      return [client, (options) => new IoredisStore(client, options), () => client.disconnect()];
-    },
-    async 'ioredis 5'() {
-      const client = new Redis5(url);
-      await client.ping();
-      return [client, (options) => new IoredisStore(client, options), () => client.disconnect()];
-    },
-  };
-  for (const [name, open] of Object.entries(listened)) {
-    test(`${name}: the user's listeners hear nothing of it, and none is added`, async (t) => {
-      const [client, create, close] = await open();
-      t.after(close);
+  for (const [name, connect] of Object.entries(redisClients)) {
+    test(`${name}: the user's listeners hear nothing of it, and none is added`, async () => {
+      await using ours = await connect(url);
+      const { client } = ours;
       const heard: string[] = [];
       for (const event of [
         'connect',
@@ -276,19 +249,18 @@ describe('what a duplicate of the client shares with it', () => {
       }
       const counts = () => client.eventNames().map((event) => client.listenerCount(event));
       const before = counts();
-      await beWoken(create(), `heard ${name}`, () =>
+      await beWoken(ours.createStore(), `heard ${name}`, () =>
         admin.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub']),
       );
       assert.deepEqual(heard, []);
       assert.deepEqual(counts(), before);
     });
 
-    test(`${name}: a duplicate that is given up while it connects ends as well`, async (t) => {
-      const [, create, close] = await open();
-      t.after(close);
+    test(`${name}: a duplicate that is given up while it connects ends as well`, async () => {
+      await using ours = await connect(url);
       const connections = async () => (await admin.clientList()).length;
       const before = await connections();
-      const watching = create({ timeout: 1 }).watch?.('given up', () => {});
+      const watching = ours.createStore({ timeout: 1 }).watch?.('given up', () => {});
       // The time limit is over before the event loop can hear that there is a connection.
       const start = performance.now();
       while (performance.now() - start < 20);
@@ -297,96 +269,4 @@ describe('what a duplicate of the client shares with it', () => {
       await eventually('it is gone', async () => (await connections()) === before);
     });
   }
-});
-
-const closed: Record<string, () => Promise<Opened>> = {
-  async 'node-redis 6, closed'() {
-    const client = await createClient({ url }).connect();
-    return { store: new RedisStore(client), close: () => client.close() };
-  },
-  async 'node-redis 6, destroyed'() {
-    const client = await createClient({ url }).connect();
-    return { store: new RedisStore(client), close: () => client.destroy() };
-  },
-  async 'node-redis 5, closed'() {
-    const client = await createClient5({ url }).connect();
-    return { store: new RedisStore(client), close: () => client.close() };
-  },
-  async 'node-redis 5, destroyed'() {
-    const client = await createClient5({ url }).connect();
-    return { store: new RedisStore(client), close: () => client.destroy() };
-  },
-  async 'node-redis 4, quit'() {
-    const client = createClient4({ url });
-    await client.connect();
-    return { store: new RedisStore(client), close: () => client.quit() };
-  },
-  async 'node-redis 4, disconnected'() {
-    const client = createClient4({ url });
-    await client.connect();
-    return { store: new RedisStore(client), close: () => client.disconnect() };
-  },
-  async 'a pool of node-redis 6'() {
-    const client = createClientPool({ url });
-    await client.connect();
-    return { store: new RedisStore(client), close: () => client.close() };
-  },
-  async 'a pool of node-redis 5'() {
-    const client = createClientPool5({ url });
-    await client.connect();
-    return { store: new RedisStore(client), close: () => client.close() };
-  },
-  async 'ioredis 6, quit'() {
-    const client = new Redis(url);
-    return { store: new IoredisStore(client), close: () => client.quit() };
-  },
-  async 'ioredis 6, disconnected'() {
-    const client = new Redis(url);
-    return { store: new IoredisStore(client), close: () => client.disconnect() };
-  },
-  async 'ioredis 5, quit'() {
-    const client = new Redis5(url);
-    return { store: new IoredisStore(client), close: () => client.quit() };
-  },
-};
-
-describe('a client that was closed first', () => {
-  for (const [name, open] of Object.entries(closed)) {
-    test(`${name}: each operation is an outage at once, and leaving a block is none`, async () => {
-      const { store, close } = await open();
-      const released = await tryAcquire(store, `closed ${name}`, { ttl: 600_000 });
-      const disposed = await tryAcquire(store, `disposed ${name}`, { ttl: 600_000 });
-      assert.ok(released && disposed);
-      const waiting = acquire(store, `closed ${name}`);
-      await close();
-      const start = performance.now();
-      await assert.rejects(tryAcquire(store, 'other'), StoreError);
-      await assert.rejects(released.extend(), StoreError);
-      await assert.rejects(released.release(), StoreError);
-      await disposed[Symbol.asyncDispose]();
-      await assert.rejects(waiting, StoreError);
-      assert.ok(performance.now() - start < 4_000, 'nothing waits for an answer');
-      // Nothing was given back: the locks lapse by themselves.
-      assert.equal(await admin.get(`dlock:disposed ${name}`), disposed.token);
-    });
-  }
-
-  test('memcache-client connects again by itself: the locks are given back', async (t) => {
-    const address = await sharedMemcached();
-    const client = new MemcacheClient({ server: address });
-    t.after(() => client.shutdown());
-    const store = new MemcacheStore(client);
-    const [released, disposed] = [
-      await tryAcquire(store, 'closed'),
-      await tryAcquire(store, 'disposed'),
-    ];
-    client.shutdown();
-    await released?.extend();
-    assert.equal(await released?.release(), true);
-    await disposed?.[Symbol.asyncDispose]();
-    assert.equal(await itemOf(address, 'dlock:closed'), undefined);
-    assert.equal(await itemOf(address, 'dlock:disposed'), undefined);
-    await using again = await tryAcquire(store, 'closed');
-    assert.ok(again);
-  });
 });

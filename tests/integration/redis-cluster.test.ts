@@ -6,7 +6,7 @@ import { IoredisStore } from 'dlock-js/ioredis';
 import { RedisStore } from 'dlock-js/redis';
 import { Cluster, Redis } from 'ioredis';
 import { Cluster as Cluster5 } from 'ioredis5';
-import { createCluster, RESP_TYPES } from 'redis';
+import { BasicPooledClientSideCache, createCluster, RESP_TYPES } from 'redis';
 import { createCluster as createCluster4 } from 'redis4';
 import { createCluster as createCluster5 } from 'redis5';
 import { eventually, slack, thief } from '../../src/testing/fixture.js';
@@ -242,6 +242,28 @@ describe('cluster', () => {
       assert.equal(await lease?.release(), true);
     });
   }
+
+  test('a cache on the client’s side keeps what it holds while somebody is woken', async (t) => {
+    const clientSideCache = new BasicPooledClientSideCache();
+    const client = createCluster({ rootNodes, RESP: 3, clientSideCache });
+    client.on('error', () => {});
+    await client.connect();
+    t.after(() => client.destroy());
+    const { store: holder, client: observer, close } = await ioredis();
+    t.after(close);
+    await client.set('cached', 'value');
+    assert.equal(await client.get('cached'), 'value');
+    assert.equal(clientSideCache.size(), 1);
+    await holder.acquire('cached', thief, 60_000);
+    const waiting = acquire(new RedisStore(client), 'cached');
+    await eventually('it listens', async () => (await listeners(observer, 'dlock:cached')) === 1);
+    await holder.release('cached', thief);
+    await (await waiting).release();
+    await eventually('it left', async () => (await listeners(observer, 'dlock:cached')) === 0);
+    assert.equal(clientSideCache.size(), 1);
+    assert.equal(await client.get('cached'), 'value');
+    assert.equal(clientSideCache.stats().hitCount, 1);
+  });
 
   test('all clients, the older ones too, exclude each other and go to the right node at once', async (t) => {
     const stores: LockStore[] = [];
