@@ -2,6 +2,9 @@
  * The errors that callers can tell apart: by `code`, or by `instanceof`, which also holds between
  * the ESM and the CJS copy of this package in one process.
  */
+import { shown } from './shown.js';
+
+export { shown };
 
 /** What an error of Dlock is about. */
 export interface DlockErrorOptions {
@@ -85,12 +88,6 @@ function brand(type: abstract new (...args: never) => Error, name: string): void
       return typeof value === 'object' && value !== null && mark in value;
     },
   });
-}
-
-/** A value as messages show it, whatever it is: not everything can be made a string. */
-export function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 100));
-  return Object(value) === value ? Object.prototype.toString.call(value) : String(value);
 }
 
 /** A lock as messages name it: quoted, control characters escaped, not endlessly long. */

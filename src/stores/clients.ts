@@ -1,5 +1,5 @@
 /** The clients that stores are made of, recognised by what no other client has. */
-import { shown } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 
 /** Any value, of which nothing is known. */
 type Unknown = Partial<Record<string, unknown>>;

@@ -10,8 +10,8 @@ import { build } from 'esbuild';
 import { execa } from 'execa';
 import { Consumer, readManifest, repository, specifiersOf } from './consumer.js';
 
-/** The core and one store, minified and gzipped: at most 5.8 kB. */
-const maxBytes = 5_800;
+/** What `tryAcquire` with one store needs, and the whole core with it, minified and gzipped. */
+const maxBytes = { one: 7_000, whole: 9_000 };
 
 const consumer = await Consumer.create();
 after(() => consumer[Symbol.asyncDispose]());
@@ -103,10 +103,10 @@ test('the command holds all that it needs but the clients, and runs without them
 
 test('neither a store nor the suite holds a copy of the core', async () => {
   for (const entry of entries.filter((entry) => entry !== 'index')) {
-    const own = entry === 'testing' ? 'src/testing/' : 'src/stores/';
+    const own = entry === 'testing' ? /^src\/testing\// : /^src\/(stores|base)\//;
     for (const file of [`${entry}.js`, `${entry}.cjs`]) {
       const sources = await sourcesOf(join(dist, file));
-      const foreign = sources.filter((source) => !source.startsWith(own));
+      const foreign = sources.filter((source) => !own.test(source));
       assert.ok(sources.length > 0, `${file} does not tell what it was made of`);
       assert.deepEqual(foreign, [], `${file} holds files of the core`);
     }
@@ -114,13 +114,14 @@ test('neither a store nor the suite holds a copy of the core', async () => {
 });
 
 test('the core and one store are small', async (t) => {
-  const bytes = await bundle(
+  const one = await bundle(
     `export { tryAcquire } from 'dlock-js'; export { RedisStore } from 'dlock-js/redis';`,
   );
   const whole = await bundle(`export * from 'dlock-js'; export * from 'dlock-js/redis';`);
-  t.diagnostic(`tryAcquire and RedisStore: ${bytes} bytes, minified and gzipped`);
+  t.diagnostic(`tryAcquire and RedisStore: ${one} bytes, minified and gzipped`);
   t.diagnostic(`all of the core and RedisStore: ${whole} bytes`);
-  assert.ok(bytes <= maxBytes, `${bytes} bytes are more than ${maxBytes}`);
+  assert.ok(one <= maxBytes.one, `${one} bytes are more than ${maxBytes.one}`);
+  assert.ok(whole <= maxBytes.whole, `${whole} bytes are more than ${maxBytes.whole}`);
 });
 
 /** What a module imports at run time, by `import` or `require`, as esbuild reads it. */

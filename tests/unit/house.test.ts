@@ -22,6 +22,7 @@ const floors = [
   ['store.ts', 'token.ts'],
   ['base/arguments.ts', 'base/events.ts'],
   ['base/abort.ts', 'base/clock.ts', 'base/errors.ts'],
+  ['base/shown.ts'],
 ];
 
 const source = fileURLToPath(new URL('../../src/', import.meta.url));
