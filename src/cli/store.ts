@@ -64,7 +64,9 @@ function checkDistinct(places: Place[]): void {
 }
 
 const refuse = () => Promise.reject(new Error('not connected'));
-const nobody = { eval: refuse, add: refuse, gets: refuse, cas: refuse };
+/** Clients that stand for those that are yet to be connected. */
+const redisStandIn = { eval: refuse, EVAL: refuse, connect: refuse };
+const memcachedStandIn = { add: refuse, gets: refuse, cas: refuse, xsend: refuse };
 
 /** Which prefixes a store takes, its class knows; it says so before anything is connected. */
 function checkPrefix({ kind }: Place, options: KeyedStoreOptions): void {
@@ -74,8 +76,8 @@ function checkPrefix({ kind }: Place, options: KeyedStoreOptions): void {
       '--prefix is for Redis and Memcached; to keep locks in a directory apart, name another one',
     );
   }
-  if (kind === 'memcached') new MemcacheStore(nobody, options);
-  else new RedisStore(nobody, options);
+  if (kind === 'memcached') new MemcacheStore(memcachedStandIn, options);
+  else new RedisStore(redisStandIn, options);
 }
 
 async function openPlace(place: Place, options: KeyedStoreOptions): Promise<LockStore> {

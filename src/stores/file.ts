@@ -17,7 +17,8 @@ import {
 } from './file-state.js';
 import { sweepHourly } from './file-sweep.js';
 import { watchDirectory } from './file-watch.js';
-import { defaults, type StoreOptions } from './options.js';
+import { readOptions, type StoreOptions } from './options.js';
+import { checkRequest } from './requests.js';
 
 /** The times of a {@link FileStore}. */
 export interface FileStoreOptions extends StoreOptions {}
@@ -46,22 +47,21 @@ export class FileStore implements LockStore {
   readonly #directory: string;
   #trusted = false;
 
-  /** @throws TypeError if the directory is not named. */
-  constructor(
-    directory: string,
-    { ttl = defaults.ttl, timeout = defaults.timeout }: FileStoreOptions = {},
-  ) {
+  /** @throws TypeError or RangeError if the directory is not named, or for invalid options. */
+  constructor(directory: string, options?: FileStoreOptions) {
     if (typeof directory !== 'string' || directory === '') {
       throw new TypeError(
         `FileStore needs the path of a directory, not ${directory === '' ? 'an empty one' : typeof directory}`,
       );
     }
+    const { ttl, timeout } = readOptions('FileStore', options, { maxTtl: this.maxTtl });
     this.ttl = ttl;
     this.timeout = timeout;
     this.#directory = resolve(directory);
   }
 
   async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+    checkRequest('acquire', token, ttl);
     if (!/^[\w-]+$/.test(token)) throw new TypeError(`A token must be a plain word, not ${token}`);
     for (;;) {
       const state = (await this.#read(name)) ?? (await this.#create(name));
@@ -78,11 +78,13 @@ export class FileStore implements LockStore {
     }
   }
 
-  extend(name: string, token: string, ttl: number): Promise<boolean> {
+  async extend(name: string, token: string, ttl: number): Promise<boolean> {
+    checkRequest('extend', token, ttl);
     return this.#change(name, token, (now) => ({ end: now + ttl }));
   }
 
-  release(name: string, token: string): Promise<boolean> {
+  async release(name: string, token: string): Promise<boolean> {
+    checkRequest('release', token, 0);
     return this.#change(name, token, (now) => ({ end: now, token: '' }));
   }
 

@@ -5,9 +5,10 @@
  */
 import { clock, pause } from '../base/clock.js';
 import type { Attempt, LockStore } from '../store.js';
-import { defaults, type StoreOptions } from './options.js';
+import { readOptions, type StoreOptions } from './options.js';
 import { Member } from './quorum-member.js';
 import { Poll } from './quorum-poll.js';
+import { checkRequest } from './requests.js';
 
 /** What {@link QuorumStore} may be told; the times of its members are their own. */
 export interface QuorumStoreOptions extends StoreOptions {}
@@ -43,16 +44,17 @@ export class QuorumStore implements LockStore {
   readonly #members: Member[];
   readonly #majority: number;
 
-  /** @throws TypeError unless `stores` is a list of different stores, with at least one. */
-  constructor(
-    stores: readonly LockStore[],
-    { ttl = defaults.ttl, timeout = defaults.timeout }: QuorumStoreOptions = {},
-  ) {
+  /**
+   * @throws TypeError unless `stores` is a list of different stores, with at least one.
+   * @throws TypeError or RangeError for invalid options.
+   */
+  constructor(stores: readonly LockStore[], options?: QuorumStoreOptions) {
     checkStores(stores);
-    this.ttl = ttl;
-    this.timeout = timeout;
     const limits = stores.flatMap(({ maxTtl }) => maxTtl ?? []);
     if (limits.length > 0) this.maxTtl = Math.min(...limits);
+    const { ttl, timeout } = readOptions('QuorumStore', options, { maxTtl: this.maxTtl });
+    this.ttl = ttl;
+    this.timeout = timeout;
     this.#members = stores.map((store) => new Member(store));
     this.#majority = Math.floor(stores.length / 2) + 1;
   }
@@ -71,6 +73,7 @@ export class QuorumStore implements LockStore {
    * or to the release, of which the core sends one or the other.
    */
   async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+    checkRequest('acquire', token, ttl);
     const limit = this.#limit;
     const time = Math.min(limit, ttl) / 2;
     const ask = (member: Member) => member.acquire(name, token, ttl, limit);
@@ -105,6 +108,7 @@ export class QuorumStore implements LockStore {
    * must not do is as before: forget, and come back while a lease still counts on its vote.
    */
   async extend(name: string, token: string, ttl: number): Promise<boolean> {
+    checkRequest('extend', token, ttl);
     const end = clock.monotonic() + ttl;
     const asked = this.#members.map((member) => {
       const answer = member.extend(name, token, ttl, this.#limit);
@@ -126,6 +130,7 @@ export class QuorumStore implements LockStore {
    * Otherwise it throws. All are asked in any case, and those that cannot answer now again later.
    */
   async release(name: string, token: string): Promise<boolean> {
+    checkRequest('release', token, 0);
     const poll = new Poll<Member, boolean>(this.#majority, (wasHeld) => wasHeld);
     poll.ask(this.#members, (member) => member.release(name, token, this.#limit));
     const start = clock.monotonic();
