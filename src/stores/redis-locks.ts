@@ -5,6 +5,7 @@
  * describes under `SET`; so other clients of that pattern and ours exclude each other. Each
  * operation is one script, which Redis runs as one atomic step (redis.io, "Scripting with Lua").
  */
+import { shown } from '../base/shown.js';
 import type { Attempt, LockStore } from '../store.js';
 import { type KeyedStoreOptions, readOptions } from './options.js';
 import { type OpenSubscriber, RedisSubscriber } from './redis-subscriber.js';
@@ -146,5 +147,5 @@ function integer(reply: unknown): number {
 }
 
 function unexpected(reply: unknown): Error {
-  return new TypeError(`unexpected reply ${JSON.stringify(reply)}`);
+  return new TypeError(`unexpected reply ${shown(reply)}`);
 }
