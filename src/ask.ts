@@ -146,7 +146,7 @@ function ask<T>(
       settle();
       reject(signal?.aborted ? signal.reason : storeError(claim, operation, cause));
     };
-    const tooLate = () => fail(new Error(`no answer within ${timeout} ms`));
+    const tooLate = () => fail(new Error(noAnswer(claim.store, timeout)));
     const timer = clock.setTimer(tooLate, timeout);
     const stopListening = signal && onAbort(signal, () => fail(signal.reason));
     const succeed = (answer: T) => {
@@ -155,6 +155,11 @@ function ask<T>(
     };
     send(() => awaited).then(succeed, fail);
   });
+}
+
+function noAnswer({ connected }: LockStore, timeout: number): string {
+  const known = connected === false ? '; the client is not connected' : '';
+  return `no answer within ${timeout} ms${known}`;
 }
 
 /** A store's trouble with one request, as callers and those who watch the events see it. */

@@ -4,7 +4,14 @@
  * @module dlock-js
  */
 export { acquire, adopt, tryAcquire } from './acquire.js';
-export { AcquireTimeoutError, DlockError, LeaseLostError, StoreError } from './base/errors.js';
+export {
+  AcquireTimeoutError,
+  DlockError,
+  type DlockErrorOptions,
+  LeaseLostError,
+  type Operation,
+  StoreError,
+} from './base/errors.js';
 export type { DlockEvents, LeaseEvent } from './base/events.js';
 export type { Lease } from './lease.js';
 export { locked, type Outcome } from './locked.js';

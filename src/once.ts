@@ -100,13 +100,24 @@ async function acquirePeriod(
   terms: Terms,
 ): Promise<Lease | Outcome<never, 'held' | 'done'>> {
   const { store, name, ttl: retain } = done;
-  const outcome = await attempt(store, name, terms);
-  if (!('granted' in outcome)) return inTime(outcome);
-  // To extend by the known token is to ask for it; the life that it has left stays as it is.
-  const life = Math.ceil(outcome.retryAfter ?? retain);
-  if (await askToExtend(done, life)) return { ran: false, reason: 'done' };
+  const held = { ran: false, reason: 'held' } as const;
   // The last runner may have died, and its lease on the period lapses a little after that on the name.
   const wait = terms.ttl + rounding;
-  if (life > wait && outcome.retryAfter !== undefined) return { ran: false, reason: 'held' };
-  return (await acquireInLine(store, name, { ...terms, wait })) ?? { ran: false, reason: 'held' };
+  const isRunners = (life: number | undefined) =>
+    life !== undefined && life <= wait && retain > wait;
+  let outcome = await attempt(store, name, terms);
+  if ('granted' in outcome && isRunners(outcome.retryAfter)) {
+    // Nothing may be asked by the known token yet: that would set the life of the mark which this runner
+    // may be about to leave to what is left of its lease.
+    const lease = await acquireInLine(store, name, { ...terms, wait });
+    if (lease) return lease;
+    outcome = await attempt(store, name, terms);
+    if ('granted' in outcome && isRunners(outcome.retryAfter)) return held;
+  }
+  if (!('granted' in outcome)) return inTime(outcome);
+  const { retryAfter: life } = outcome;
+  // To extend by the known token is to ask for it; the life that it has left stays as it is.
+  if (await askToExtend(done, Math.ceil(life ?? retain))) return { ran: false, reason: 'done' };
+  if (life !== undefined) return held;
+  return (await acquireInLine(store, name, { ...terms, wait })) ?? held;
 }

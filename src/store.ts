@@ -12,11 +12,16 @@
  */
 export interface LockStore {
   /** Time to live of a lease that names none, in milliseconds. Default: 30 000. */
-  readonly ttl?: number;
+  readonly ttl?: number | undefined;
   /** The longest wait for one answer, in milliseconds. Default: 5 000. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** The longest life that the store can represent, in milliseconds. Default: no limit. */
-  readonly maxTtl?: number;
+  readonly maxTtl?: number | undefined;
+  /**
+   * False while the client is known to have no connection to the server, which the error of a request
+   * without an answer then says. Optional.
+   */
+  readonly connected?: boolean | undefined;
 
   /**
    * Gives the lock to `token` for `ttl` milliseconds (rounded up to what the store can represent)
@@ -42,7 +47,7 @@ export interface LockStore {
    * is disposed of. Optional, and a hint: it may wake in vain, and if it wakes too seldom or cannot
    * be had, those who wait ask more often.
    */
-  watch?(name: string, wake: () => void): Promise<AsyncDisposable>;
+  watch?: ((name: string, wake: () => void) => Promise<AsyncDisposable>) | undefined;
 }
 
 /**

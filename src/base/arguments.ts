@@ -1,5 +1,5 @@
 /** Checks of what callers pass in: a TypeError or RangeError shows what was received. */
-import { shown } from './errors.js';
+import { shown } from './shown.js';
 
 type Must = (
   Failure: ErrorConstructor,

@@ -2,6 +2,9 @@
  * The errors that callers can tell apart: by `code`, or by `instanceof`, which also holds between
  * the ESM and the CJS copy of this package in one process.
  */
+import { shown } from './shown.js';
+
+export { shown };
 
 /** What an error of Dlock is about. */
 export interface DlockErrorOptions {
@@ -87,20 +90,16 @@ function brand(type: abstract new (...args: never) => Error, name: string): void
   });
 }
 
-/** A value as messages show it, whatever it is: not everything can be made a string. */
-export function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 100));
-  return Object(value) === value ? Object.prototype.toString.call(value) : String(value);
-}
-
 /**
  * What an error says, whatever was thrown. Failed attempts at several addresses of one host come as
- * an AggregateError without a message, and some clients put the reason into `code` or `cause` alone.
+ * an AggregateError without a message, and some clients put the reason into `code` or `cause`, or the
+ * name of the class alone.
  */
 export function reasonOf(error: unknown): string {
   const { message, errors, code, cause } = Object(error) as Partial<Record<string, unknown>>;
   if (typeof message === 'string' && message !== '') return message;
   if (Array.isArray(errors) && errors.length > 0) return errors.map(reasonOf).join('; ');
   if (typeof code === 'string' && code !== '') return code;
-  return cause === undefined || cause === error ? shown(error) : reasonOf(cause);
+  if (cause !== undefined && cause !== error) return reasonOf(cause);
+  return error instanceof Error ? (error.constructor?.name ?? shown(error)) : shown(error);
 }

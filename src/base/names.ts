@@ -1,5 +1,5 @@
 /** The names of locks: what callers may choose, what is the library's own, and how messages show them. */
-import { shown } from './errors.js';
+import { shown } from './shown.js';
 
 /**
  * A name that begins with NUL is the library's own, out of reach of every caller. That of a period

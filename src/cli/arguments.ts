@@ -14,6 +14,8 @@ export interface Settings {
   readonly commandArguments: string[];
   /** The URL of the store; undefined: the directory of the user. */
   readonly store: string | undefined;
+  /** What the store's keys begin with; undefined: as in the library. */
+  readonly prefix: string | undefined;
   readonly ttl: number;
   readonly wait: number;
   readonly minHold: number;
@@ -28,6 +30,7 @@ export interface Settings {
 
 const options = {
   store: { type: 'string' },
+  prefix: { type: 'string' },
   ttl: { type: 'string', default: '30s' },
   wait: { type: 'string', default: '0' },
   'min-hold': { type: 'string', default: '0' },
@@ -64,6 +67,7 @@ export function readArguments(
     command,
     commandArguments,
     store: values.store ?? (environment.DLOCK_STORE || undefined),
+    prefix: values.prefix,
     ttl: readDuration('--ttl', values.ttl, 1),
     wait:
       values.wait === 'forever' ? Number.POSITIVE_INFINITY : readDuration('--wait', values.wait),

@@ -12,17 +12,20 @@ ended; if it is lost before, the command is stopped.
 Options:
   --store URL      where the lock lives:
                      redis://[[user]:password@]host[:port][/database]
-                     rediss://...  the same, over TLS
+                     rediss://...[?cacert=FILE&cert=FILE&key=FILE]  over TLS
+                     redis+unix://[[user]:password@]/socket[?db=database]
                      redis+cluster://host[:port][,host[:port]...]
                      redis+sentinel://host[:port][,host[:port]...]/master
                      memcache://host[:port]
                      file:///directory  for the processes of one machine
                      URL,URL,URL  several: a majority of them decides
                    default: DLOCK_STORE, or else a directory of the user
+  --prefix TEXT    what the keys in Redis or Memcached begin with;
+                   default: dlock:
   --ttl TIME       how long the lock stays taken if dlock itself dies;
                    default: 30s
-  --wait TIME      wait for the lock, at most so long, or forever;
-                   default: do not wait
+  --wait TIME      wait for the lock, and for a store that is not up yet, at
+                   most so long, or forever; default: do not wait
   --min-hold TIME  keep the lock for so long from the start, even if the
                    command ends earlier; default: 0
   --once PERIOD    run only if no other run has succeeded for the same PERIOD,
@@ -34,7 +37,7 @@ Options:
                    SIGTERM and SIGKILL, at most a third of the ttl;
                    default: 5s
   -q, --quiet      say nothing but errors
-  -v, --verbose    tell each step
+  -v, --verbose    name the store, and tell each step
   -h, --help       show this text
   --version        show the version
 

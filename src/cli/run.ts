@@ -5,6 +5,7 @@ import { lockNamed } from '../base/names.js';
 import type { Lease } from '../lease.js';
 import { locked } from '../locked.js';
 import { once } from '../once.js';
+import type { LockStore } from '../store.js';
 import { type Settings, UsageError } from './arguments.js';
 import { UnusableStore } from './client.js';
 import { Command, StartError } from './command.js';
@@ -13,8 +14,9 @@ import { type Alarm, type Guard, guard } from './guard.js';
 import { Holdings } from './holdings.js';
 import { durationOf, type Messages } from './messages.js';
 import { Narrator } from './narrator.js';
+import { openOnceUp } from './outlast.js';
 import { Interrupted, type Signals } from './signals.js';
-import { openStore } from './store.js';
+import { type NamedStore, storeNamedBy } from './store.js';
 import { Witness } from './witness.js';
 
 /**
@@ -38,6 +40,8 @@ export class Run {
   readonly #messages: Messages;
   readonly #signals: Signals;
   readonly #narrator: Narrator;
+  /** How long the lock may still be waited for, in milliseconds. */
+  #wait: number;
   /** How dlock is to end, since the command has ended or was stopped; undefined before that. */
   #ending: Ending | undefined;
 
@@ -46,6 +50,7 @@ export class Run {
     this.#messages = messages;
     this.#signals = signals;
     this.#narrator = new Narrator(settings, messages);
+    this.#wait = settings.wait;
   }
 
   /**
@@ -53,13 +58,24 @@ export class Run {
    * came while there was none, or with an exit code that says what went wrong.
    */
   async ending(): Promise<Ending> {
-    const { store: url } = this.#settings;
     try {
-      const store = await this.#signals.unlessInterrupted(openStore(url));
+      const named = storeNamedBy(this.#settings);
+      this.#tell('detail', named.description);
+      const store = await this.#signals.unlessInterrupted(this.#openStore(named));
       return await this.#settle(new Holdings(store));
     } catch (error) {
       return this.#explain(error);
     }
+  }
+
+  /** With `--wait`, once the store is up; without, the first request says whether it is. */
+  async #openStore(named: NamedStore): Promise<LockStore> {
+    if (this.#wait === 0) return named.open();
+    const { store, left } = await openOnceUp(named, this.#settings, (reason) =>
+      this.#tell('say', `waiting for the store, which is not up (${reason})`),
+    );
+    this.#wait = left;
+    return store;
   }
 
   /** Takes the lock, runs the command, and ends clean, or says that it could not; in any case soon. */
@@ -85,7 +101,7 @@ export class Run {
 
   async #underLock(store: Holdings): Promise<number> {
     const { name, ttl, wait, minHold, period, retain, heldExit } = this.#settings;
-    const options = { ttl, wait, minHold, signal: this.#signals.interruption };
+    const options = { ttl, wait: this.#wait, minHold, signal: this.#signals.interruption };
     const body = (lease: Lease) => this.#runCommand(lease).finally(() => store.close());
     const outcome =
       period === undefined

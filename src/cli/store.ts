@@ -1,60 +1,96 @@
-/** The store, opened by its URL; only the client that it needs is loaded. */
-import { lstatSync } from 'node:fs';
-import { userInfo } from 'node:os';
-import { join } from 'node:path';
+/** The store, by what the user has named; only the client that it needs is loaded. */
+import { reasonOf } from '../base/errors.js';
+import { within } from '../base/time-limit.js';
 import type { LockStore } from '../store.js';
 import { FileStore } from '../stores/file.js';
 import { MemcacheStore } from '../stores/memcache.js';
+import { defaults, type KeyedStoreOptions } from '../stores/options.js';
 import { QuorumStore } from '../stores/quorum.js';
-import type { RedisStore } from '../stores/redis.js';
-import { UsageError } from './arguments.js';
-import { connectTimeout, load } from './client.js';
-import { openRedis, openTopology } from './redis.js';
-import { checkRedisUrl, directoryOf, isTopology, parseUrl, placeOf, urlsOf } from './store-url.js';
+import { RedisStore } from '../stores/redis.js';
+import { type Settings, UsageError } from './arguments.js';
+import { UnusableStore } from './client.js';
+import { userDirectory } from './home.js';
+import { openMemcached } from './memcached.js';
+import { identitiesOf, nameOf, type Place } from './place.js';
+import { loadRedis, openRedis } from './redis.js';
+import { placesOf } from './store-url.js';
 
-/**
- * @param url where the store is; several, with commas between them, are a quorum; undefined: the
- * directory of the user.
- * @throws UsageError, never with a password in it, and UnusableStore.
- */
-export async function openStore(url: string | undefined): Promise<LockStore> {
-  if (url === undefined) return new FileStore(userDirectory());
-  const urls = urlsOf(url);
-  return urls.length > 1 ? openQuorum(urls) : openOne(url);
+/** A store that is named, and not opened yet. */
+export interface NamedStore {
+  /** Where the locks live, in words and without any password. */
+  readonly description: string;
+  /** @throws UnusableStore. */
+  open(): Promise<LockStore>;
 }
 
-async function openOne(url: string): Promise<LockStore> {
-  if (isTopology(url)) return openTopology(url);
-  const parsed = parseUrl(url);
-  switch (parsed.protocol) {
-    case 'file:':
-      return new FileStore(directoryOf(url, parsed));
-    case 'redis:':
-    case 'rediss:':
-      checkRedisUrl(parsed);
-      return openRedis(url);
-    case 'memcache:':
-      return openMemcache(parsed);
-    default:
-      throw new UsageError(
-        'the URL of the store must begin with redis://, rediss://, redis+cluster://, redis+sentinel://, memcache:// or file:',
-      );
+/** @throws UsageError, never with a password in it, or UnusableStore, where there is no place for locks. */
+export function storeNamedBy({ store, prefix }: Settings): NamedStore {
+  const options = prefix === undefined ? {} : { prefix };
+  if (store === undefined) return defaultStore(options);
+  const places = placesOf(store);
+  for (const place of places) checkPrefix(place, options);
+  checkDistinct(places);
+  const names = places.map(nameOf);
+  const [only] = places;
+  if (places.length === 1 && only) {
+    return { description: `the store is ${names[0]}`, open: () => openPlace(only, options) };
   }
+  return {
+    description: `the store is a majority of ${names.join(', ')}`,
+    open: async () =>
+      new QuorumStore(await Promise.all(places.map((place) => openMember(place, options)))),
+  };
 }
 
-/** One store that is named twice would have two votes. */
-async function openQuorum(urls: string[]): Promise<LockStore> {
-  if (new Set(urls.map(placeOf)).size < urls.length) {
-    throw new UsageError('the list of stores names one of them twice');
+/** One that is forgotten excludes on this machine only, which `-v` is to show. */
+function defaultStore(options: KeyedStoreOptions): NamedStore {
+  const directory = userDirectory();
+  checkPrefix({ kind: 'directory', directory }, options);
+  return {
+    description: `no store is named; the lock is one of this machine alone, in ${directory}`,
+    open: async () => new FileStore(directory),
+  };
+}
+
+function checkDistinct(places: Place[]): void {
+  const identities = places.flatMap(identitiesOf);
+  const twice = places.find((place) =>
+    identitiesOf(place).some((one) => identities.indexOf(one) !== identities.lastIndexOf(one)),
+  );
+  if (!twice) return;
+  throw new UsageError(
+    `the list of stores names one of them twice, which would have two votes: ${nameOf(twice)}`,
+  );
+}
+
+const refuse = () => Promise.reject(new Error('not connected'));
+/** Clients that stand for those that are yet to be connected. */
+const redisStandIn = { eval: refuse, EVAL: refuse, connect: refuse };
+const memcachedStandIn = { add: refuse, gets: refuse, cas: refuse, xsend: refuse };
+
+/** Which prefixes a store takes, its class knows; it says so before anything is connected. */
+function checkPrefix({ kind }: Place, options: KeyedStoreOptions): void {
+  if (options.prefix === undefined) return;
+  if (kind === 'directory') {
+    throw new UsageError(
+      '--prefix is for Redis and Memcached; to keep locks in a directory apart, name another one',
+    );
   }
-  return new QuorumStore(await Promise.all(urls.map(openMember)));
+  if (kind === 'memcached') new MemcacheStore(memcachedStandIn, options);
+  else new RedisStore(redisStandIn, options);
+}
+
+async function openPlace(place: Place, options: KeyedStoreOptions): Promise<LockStore> {
+  if (place.kind === 'directory') return new FileStore(place.directory);
+  if (place.kind === 'memcached') return openMemcached(place, options);
+  return openRedis(await loadRedis(), place, options);
 }
 
 /** One that cannot be reached now is connected to when it can be, and stops nobody. */
-async function openMember(url: string): Promise<LockStore> {
-  if (!/^rediss?:/i.test(url)) return openOne(url);
-  checkRedisUrl(parseUrl(url));
-  return whenAsked(() => openRedis(url));
+async function openMember(place: Place, options: KeyedStoreOptions): Promise<LockStore> {
+  if (place.kind === 'directory' || place.kind === 'memcached') return openPlace(place, options);
+  const redis = await loadRedis();
+  return whenAsked(() => openRedis(redis, place, options));
 }
 
 /** Opened by the first request, or by the next if that failed. */
@@ -76,30 +112,16 @@ function whenAsked(open: () => Promise<RedisStore>): LockStore {
 }
 
 /**
- * One directory for all that a user runs, in a shell, from cron or as a service. So it must not
- * depend on the environment (HOME, TMPDIR, XDG_RUNTIME_DIR), only on the user. Who has no home of
- * his own, as users of services often have not, gets a directory in /tmp.
+ * Resolves if the store answers: to a request that changes nothing, since nobody holds a lock by
+ * that token.
+ *
+ * @throws UnusableStore.
  */
-export function userDirectory(): string {
-  const user = process.getuid?.();
+export async function checkAnswers(store: LockStore, name: string): Promise<void> {
+  const { timeout = defaults.timeout } = store;
   try {
-    const { homedir } = userInfo();
-    if (user === undefined || lstatSync(homedir).uid === user) {
-      return join(homedir, '.local', 'state', 'dlock');
-    }
-  } catch {
-    // There is no such user on this machine, or no such home.
+    await within(timeout, 'no answer', store.release(name, 'nobody'));
+  } catch (error) {
+    throw new UnusableStore(reasonOf(error), { cause: error });
   }
-  return `/tmp/dlock-${user}`;
-}
-
-/** This client connects with its first request. */
-async function openMemcache(parsed: URL): Promise<LockStore> {
-  const { hostname, port, pathname, username, password } = parsed;
-  if (!hostname || username || password || pathname.length > 1) {
-    throw new UsageError('the URL of a Memcached server is memcache://host[:port]');
-  }
-  const { MemcacheClient } = await load('memcache-client', () => import('memcache-client'));
-  const server = `${hostname}:${port || 11211}`;
-  return new MemcacheStore(new MemcacheClient({ server, connectTimeout }));
 }

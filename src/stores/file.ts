@@ -3,27 +3,25 @@
  *
  * @module dlock-js/file
  */
-import { createHash, randomUUID } from 'node:crypto';
-import { watch } from 'node:fs';
-import { lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Attempt, LockStore } from '../store.js';
-import { defaults, type StoreOptions } from './options.js';
+import {
+  directoryName,
+  firstState,
+  newAsideName,
+  parseState,
+  type State,
+  stateName,
+  wallTime,
+} from './file-state.js';
+import { sweepHourly } from './file-sweep.js';
+import { watchDirectory } from './file-watch.js';
+import { readOptions, type StoreOptions } from './options.js';
+import { checkRequest } from './requests.js';
 
 /** The times of a {@link FileStore}. */
 export interface FileStoreOptions extends StoreOptions {}
-
-/** What the one file of a lock's directory is named: the whole state of the lock. */
-interface State {
-  /** Counts the transitions, so that no name ever comes back. */
-  readonly generation: number;
-  /** The generation in which the holder took the lock. */
-  readonly fence: number;
-  /** When the holder's life ends, in milliseconds since the epoch. */
-  readonly end: number;
-  /** Empty: the lock is free. */
-  readonly token: string;
-}
 
 /**
  * Excludes among the processes of one machine that use the same directory.
@@ -31,8 +29,13 @@ interface State {
  * A lock is a directory with exactly one empty file, whose name is the lock's state. To change the
  * state is to rename that file: of all who read the same state, one alone still finds it, however
  * long the others stalled in between. So each transition is a compare-and-swap, a crash leaves
- * either the old state or the new, and there is nothing to repair. The directory of a lock stays
- * when the lock is free: it remembers the fence.
+ * either the old state or the new, and there is nothing to repair.
+ *
+ * A new directory starts from a random generation, and its lock is free; to take it is a transition
+ * like any other. So no state of a lock ever recurs, whatever the clock does, and a lock that nobody
+ * has held for a day can be removed together with its fence: the next fence is the time of its
+ * grant, in microseconds, and so larger, unless the wall clock was set back by more than that day.
+ * See `file-sweep.ts`.
  *
  * The file system must be local; the directory is made when first needed, for its owner only.
  */
@@ -44,48 +47,50 @@ export class FileStore implements LockStore {
   readonly #directory: string;
   #trusted = false;
 
-  /** @throws TypeError if the directory is not named. */
-  constructor(
-    directory: string,
-    { ttl = defaults.ttl, timeout = defaults.timeout }: FileStoreOptions = {},
-  ) {
+  /** @throws TypeError or RangeError if the directory is not named, or for invalid options. */
+  constructor(directory: string, options?: FileStoreOptions) {
     if (typeof directory !== 'string' || directory === '') {
       throw new TypeError(
         `FileStore needs the path of a directory, not ${directory === '' ? 'an empty one' : typeof directory}`,
       );
     }
+    const { ttl, timeout } = readOptions('FileStore', options, { maxTtl: this.maxTtl });
     this.ttl = ttl;
     this.timeout = timeout;
     this.#directory = resolve(directory);
   }
 
   async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+    checkRequest('acquire', token, ttl);
     if (!/^[\w-]+$/.test(token)) throw new TypeError(`A token must be a plain word, not ${token}`);
     for (;;) {
-      const state = await this.#read(name);
-      const now = Date.now();
-      if (state?.token === token && state.end > now) return { granted: true, fence: state.fence };
-      if (state?.token && state.end > now) return { granted: false, retryAfter: state.end - now };
-      const generation = (state?.generation ?? 0) + 1;
-      const next = { generation, fence: generation, end: now + ttl, token };
-      const taken = state ? await this.#swap(name, state, next) : await this.#create(name, next);
-      if (taken) return { granted: true, fence: next.fence };
+      const state = (await this.#read(name)) ?? (await this.#create(name));
+      if (!state) continue;
+      const now = wallTime();
+      if (state.token === token && state.end > now) return { granted: true, fence: state.fence };
+      if (state.token && state.end > now) return { granted: false, retryAfter: state.end - now };
+      const fence = Math.max(state.fence + 1, now * 1_000);
+      if (!Number.isSafeInteger(fence)) throw new RangeError(`${fence} is too large for a fence`);
+      const next = { generation: state.generation + 1, fence, end: now + ttl, token };
+      if (!(await this.#swap(name, state, next))) continue;
+      sweepHourly(this.#directory);
+      return { granted: true, fence };
     }
   }
 
-  extend(name: string, token: string, ttl: number): Promise<boolean> {
+  async extend(name: string, token: string, ttl: number): Promise<boolean> {
+    checkRequest('extend', token, ttl);
     return this.#change(name, token, (now) => ({ end: now + ttl }));
   }
 
-  release(name: string, token: string): Promise<boolean> {
+  async release(name: string, token: string): Promise<boolean> {
+    checkRequest('release', token, 0);
     return this.#change(name, token, (now) => ({ end: now, token: '' }));
   }
 
-  /** The system tells of changes in the directory of the lock: of renewals too, and not everywhere. */
+  /** The system reports changes in the directory of the lock: renewals too, and not everywhere. */
   async watch(name: string, wake: () => void): Promise<AsyncDisposable> {
-    const watcher = watch(this.#path(name), { persistent: false }, wake);
-    watcher.on('error', () => watcher.close());
-    return { [Symbol.asyncDispose]: async () => watcher.close() };
+    return watchDirectory(this.#path(name), wake);
   }
 
   /** Moves the lock on to its next state, if `token` holds it. */
@@ -96,47 +101,55 @@ export class FileStore implements LockStore {
   ): Promise<boolean> {
     for (;;) {
       const state = await this.#read(name);
-      const now = Date.now();
+      const now = wallTime();
       if (state?.token !== token || state.end <= now) return false;
       const next = { ...state, ...change(now), generation: state.generation + 1 };
       if (await this.#swap(name, state, next)) return true;
     }
   }
 
-  /** Undefined: nobody ever took this lock. A listing may catch a rename in flight: then once more. */
+  /** Undefined: the lock has no directory. A listing may catch a rename in flight: then once more. */
   async #read(name: string): Promise<State | undefined> {
     if (!(await this.#exists())) return undefined;
+    const path = this.#path(name);
     for (let round = 0; round < 1_000; round++) {
-      const files = await unlessMissing(readdir(this.#path(name)));
+      const files = await unlessMissing(readdir(path));
       if (!files) return undefined;
-      const states = files.flatMap(parseState).sort((a, b) => b.generation - a.generation);
-      if (states[0]) return states[0];
+      const states = files.flatMap((file) => parseState(file) ?? []);
+      const [last] = states.sort((a, b) => b.generation - a.generation);
+      if (last) return last;
+      // A sweep that was killed left it empty. If a rename is in flight, it is not, and stays.
+      if (files.length === 0) await rmdir(path).catch(() => {});
     }
-    throw new Error(`${this.#path(name)} holds no state of a lock`);
+    throw new Error(`${path} holds no state of a lock`);
   }
 
   /** True: the lock was in `state` until now, and is in `next` from now on. */
   async #swap(name: string, state: State, next: State): Promise<boolean> {
     const path = this.#path(name);
-    const renamed = rename(join(path, fileName(state)), join(path, fileName(next)));
+    const renamed = rename(join(path, stateName(state)), join(path, stateName(next)));
     return (await unlessMissing(renamed.then(() => true))) ?? false;
   }
 
-  /** A lock's directory is born complete: made aside, with its state in it, and renamed into place. */
-  async #create(name: string, state: State): Promise<boolean> {
+  /**
+   * A lock's directory is born complete: made aside, with its state in it, and renamed into place.
+   * Undefined: another was faster, or removed what was not in place yet.
+   */
+  async #create(name: string): Promise<State | undefined> {
     this.#trusted = false;
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     await this.#exists();
-    const aside = join(this.#directory, `.${randomUUID()}`);
-    await mkdir(aside, { mode: 0o700 });
+    const aside = join(this.#directory, newAsideName());
+    const state = firstState();
     try {
-      await writeFile(join(aside, fileName(state)), '', { mode: 0o600 });
+      await mkdir(aside, { mode: 0o700 });
+      await writeFile(join(aside, stateName(state)), '', { mode: 0o600 });
       await rename(aside, this.#path(name));
-      return true;
+      return state;
     } catch (error) {
       await rm(aside, { recursive: true, force: true });
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ENOTEMPTY' || code === 'EEXIST') return false;
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(code)) return undefined;
       throw error;
     }
   }
@@ -160,29 +173,9 @@ export class FileStore implements LockStore {
     return true;
   }
 
-  /** A short plain name stands for itself, any other for its hash: file systems differ in what they take. */
   #path(name: string): string {
-    const plain = /^[a-z0-9_-][a-z0-9_.@-]{0,99}$/.test(name);
-    const hash = () => `sha256=${createHash('sha256').update(name).digest('hex')}`;
-    return join(this.#directory, plain ? name : hash());
+    return join(this.#directory, directoryName(name));
   }
-}
-
-function fileName({ generation, fence, end, token }: State): string {
-  return `${generation},${fence},${end},${token}`;
-}
-
-/**
- * None, unless the file is named exactly as we would name it: with a leading zero, or a number too
- * large to be exact, it could be read, but never be found again to be renamed.
- */
-function parseState(file: string): State[] {
-  const match = /^(\d+),(\d+),(\d+),([^,]*)$/.exec(file);
-  if (!match) return [];
-  const [generation, fence, end] = match.slice(1, 4).map(Number) as [number, number, number];
-  const state = { generation, fence, end, token: match[4] ?? '' };
-  const isExact = [generation, fence, end].every(Number.isSafeInteger) && fileName(state) === file;
-  return isExact ? [state] : [];
 }
 
 /** Undefined where the file or directory was not there (any more). */

@@ -3,12 +3,14 @@
  *
  * @module dlock-js/ioredis
  */
+import { checkClient } from './clients.js';
 import type { KeyedStoreOptions } from './options.js';
 import { RedisLocks } from './redis-locks.js';
 import type { SubscriberConnection, SubscriberEvents } from './redis-subscriber.js';
 
 /** The part of a client of ioredis (5 or 6), a `Redis` or a `Cluster`, that the store needs. */
 export interface IoredisClient {
+  /** `ready` while commands can be sent. By it, clients of ioredis are told from all others. */
   readonly status: string;
   readonly isCluster: boolean;
   readonly options: { readonly keyPrefix?: string | undefined };
@@ -28,7 +30,7 @@ interface IoredisSubscriberClient {
   disconnect(): void;
 }
 
-/** `prefix` must not be empty. */
+/** `prefix` must not begin with NUL. */
 export interface IoredisStoreOptions extends KeyedStoreOptions {}
 
 /**
@@ -44,23 +46,22 @@ export interface IoredisStoreOptions extends KeyedStoreOptions {}
  * `StoreError` instead.
  */
 export class IoredisStore extends RedisLocks {
-  /** @throws TypeError or RangeError for a client or options that cannot be meant. */
+  /** @throws TypeError or RangeError for another client, or invalid options. */
   constructor(client: IoredisClient, options?: IoredisStoreOptions) {
-    // Clients of node-redis have the same methods, but no status.
-    if (typeof client?.eval !== 'function' || typeof client.status !== 'string') {
-      throw new TypeError(`IoredisStore needs a client of ioredis, not ${typeof client}`);
-    }
+    checkClient('IoredisStore', client);
     const { keyPrefix } = client.options;
     if (client.isCluster && keyPrefix) {
       throw new RangeError(
         `The keyPrefix of a Cluster must be empty for IoredisStore, not ${JSON.stringify(keyPrefix)}`,
       );
     }
-    super(
-      (script, keys, args) => client.eval(script, keys.length, ...keys, ...args),
-      (events) => subscriberOf(client, events),
-      options,
-    );
+    const access = {
+      evaluate: (script: string, keys: string[], args: string[]) =>
+        client.eval(script, keys.length, ...keys, ...args),
+      openSubscriber: (events: SubscriberEvents) => subscriberOf(client, events),
+      isConnected: () => client.status === 'ready',
+    };
+    super('IoredisStore', access, options);
   }
 }
 

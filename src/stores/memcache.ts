@@ -4,11 +4,18 @@
  * @module dlock-js/memcache
  */
 import { createHash } from 'node:crypto';
+import { warn } from '../base/events.js';
 import type { Attempt, LockStore } from '../store.js';
-import { checkPrefix, defaults, type KeyedStoreOptions } from './options.js';
+import { checkClient } from './clients.js';
+import { type KeyedStoreOptions, readOptions } from './options.js';
+import { checkRequest } from './requests.js';
 
 /** The part of a memcache-client that the store needs. */
 export interface MemcacheClient {
+  /** What it was made with: its server must be a single one. */
+  readonly options?: { readonly server?: unknown } | undefined;
+  /** By it, clients of memcache-client are told from all others. */
+  readonly xsend: unknown;
   /** The command of the same name; resolves to the words of the reply, or rejects with them. */
   add(key: string, value: string, options: { lifetime: number }): Promise<unknown>;
   /** The command of the same name; resolves to undefined for a miss. */
@@ -28,6 +35,10 @@ interface Item {
 const maxKeyLength = 250;
 /** The server reads a longer expiry time, in seconds, as a date (protocol.txt, "Expiration times"). */
 const maxSeconds = 30 * 24 * 3_600;
+const prefixes = {
+  allowed: /^[!-~]{0,186}$/,
+  rule: 'be at most 186 printable ASCII characters without spaces',
+};
 /** A negative expiry time: immediately expired (protocol.txt); the next `add` succeeds. */
 const expired = -1;
 
@@ -45,19 +56,20 @@ export class MemcacheStore implements LockStore {
   readonly #client: MemcacheClient;
   readonly #prefix: string;
 
-  /** @throws TypeError or RangeError for options that cannot be meant. */
-  constructor(
-    client: MemcacheClient,
-    {
-      prefix = defaults.prefix,
-      ttl = defaults.ttl,
-      timeout = defaults.timeout,
-    }: MemcacheStoreOptions = {},
-  ) {
-    if (typeof client?.gets !== 'function' || typeof client.cas !== 'function') {
-      throw new TypeError(`MemcacheStore needs a client of memcache-client, not ${typeof client}`);
+  /**
+   * @throws TypeError or RangeError for another client, for one with several servers, or for invalid
+   * options.
+   */
+  constructor(client: MemcacheClient, options?: MemcacheStoreOptions) {
+    checkClient('MemcacheStore', client);
+    if (!checkServers(client)) {
+      warn(
+        'MemcacheStore cannot see how many servers its client uses: with several, two may hold a lock',
+        'DLOCK_SERVERS_UNKNOWN',
+      );
     }
-    checkPrefix(prefix, /^[!-~]{0,186}$/, 'be at most 186 printable ASCII characters, no space');
+    const limits = { maxTtl: this.maxTtl, prefix: prefixes };
+    const { prefix, ttl, timeout } = readOptions('MemcacheStore', options, limits);
     this.ttl = ttl;
     this.timeout = timeout;
     this.#prefix = prefix;
@@ -65,6 +77,8 @@ export class MemcacheStore implements LockStore {
   }
 
   async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+    checkRequest('acquire', token, ttl);
+    checkServers(this.#client);
     const key = this.#key(name);
     const answer = await answered(this.#client.add(key, token, { lifetime: lifetimeOf(ttl) }));
     if (answer === 'STORED') return { granted: true };
@@ -72,11 +86,13 @@ export class MemcacheStore implements LockStore {
     return { granted: (await this.#item(key))?.value === token };
   }
 
-  extend(name: string, token: string, ttl: number): Promise<boolean> {
+  async extend(name: string, token: string, ttl: number): Promise<boolean> {
+    checkRequest('extend', token, ttl);
     return this.#replace(name, token, lifetimeOf(ttl));
   }
 
-  release(name: string, token: string): Promise<boolean> {
+  async release(name: string, token: string): Promise<boolean> {
+    checkRequest('release', token, 0);
     return this.#replace(name, token, expired);
   }
 
@@ -123,6 +139,31 @@ export class MemcacheStore implements LockStore {
     if (plain && !/^[0-9a-f]{64}$/.test(name)) return key;
     return this.#prefix + createHash('sha256').update(name).digest('hex');
   }
+}
+
+/**
+ * A client with several servers asks one of them by chance: a lock that is held on one is free on the
+ * next. The list is the user's, and may grow while the client is in use.
+ *
+ * @returns false where the client does not tell its servers.
+ * @throws TypeError for several servers.
+ */
+function checkServers({ options }: MemcacheClient): boolean {
+  const servers = serversOf(options?.server);
+  if (servers.some((server) => server !== servers[0])) {
+    throw new TypeError(
+      `MemcacheStore needs a client of one server, not ${servers.length}: a QuorumStore takes a store for each`,
+    );
+  }
+  return servers.length > 0;
+}
+
+/** The addresses in the `server` of memcache-client's options, in all its forms. */
+function serversOf(server: unknown): readonly unknown[] {
+  if (typeof server === 'string') return [server];
+  const { server: single, servers } = Object(server) as { server?: unknown; servers?: unknown };
+  if (single) return serversOf(single);
+  return Array.isArray(servers) ? servers.flatMap(serversOf) : [];
 }
 
 /**

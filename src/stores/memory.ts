@@ -5,7 +5,8 @@
  */
 import { clock } from '../base/clock.js';
 import type { Attempt, LockStore } from '../store.js';
-import { defaults, type StoreOptions } from './options.js';
+import { readOptions, type StoreOptions } from './options.js';
+import { checkRequest } from './requests.js';
 
 /** The times of a {@link MemoryStore}. */
 export interface MemoryStoreOptions extends StoreOptions {}
@@ -26,12 +27,15 @@ export class MemoryStore implements LockStore {
   #fence = 0;
   #sweepAt = 1_000;
 
-  constructor({ ttl = defaults.ttl, timeout = defaults.timeout }: MemoryStoreOptions = {}) {
+  /** @throws TypeError or RangeError for invalid options. */
+  constructor(options?: MemoryStoreOptions) {
+    const { ttl, timeout } = readOptions('MemoryStore', options);
     this.ttl = ttl;
     this.timeout = timeout;
   }
 
   async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+    checkRequest('acquire', token, ttl);
     const now = clock.monotonic();
     const holder = this.#holder(name);
     if (holder?.token === token) return { granted: true, fence: holder.fence };
@@ -43,6 +47,7 @@ export class MemoryStore implements LockStore {
   }
 
   async extend(name: string, token: string, ttl: number): Promise<boolean> {
+    checkRequest('extend', token, ttl);
     const holder = this.#holder(name);
     if (holder?.token !== token) return false;
     holder.end = clock.monotonic() + ttl;
@@ -50,6 +55,7 @@ export class MemoryStore implements LockStore {
   }
 
   async release(name: string, token: string): Promise<boolean> {
+    checkRequest('release', token, 0);
     const ours = this.#holder(name)?.token === token && this.#holders.delete(name);
     if (ours) for (const wake of this.#wakes.get(name) ?? []) wake();
     return ours;

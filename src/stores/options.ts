@@ -1,24 +1,46 @@
-/** The options that stores have in common. The core checks the times before every request. */
+/** The options that stores have in common: their defaults and limits, checked when a store is made. */
+import { checkOptions, checkTime, requirements } from '../base/arguments.js';
 
 export interface StoreOptions {
-  /** Time to live of a lease that names none, in milliseconds. Default: 30 000. */
-  ttl?: number;
+  /** Time to live of a lease that names none, in milliseconds. Default: 30 000, or the store's limit. */
+  ttl?: number | undefined;
   /** The longest wait for one answer, in milliseconds. Default: 5 000. */
-  timeout?: number;
+  timeout?: number | undefined;
 }
 
 export interface KeyedStoreOptions extends StoreOptions {
-  /** What every key of this store begins with. Default: `dlock:`. */
-  prefix?: string;
+  /** What every key of this store begins with; may be empty. Default: `dlock:`. */
+  prefix?: string | undefined;
 }
 
 export const defaults = { prefix: 'dlock:', ttl: 30_000, timeout: 5_000 };
 
-/** Checks the one option that only the store can judge. */
-export function checkPrefix(prefix: string, allowed: RegExp, rule: string): void {
-  if (typeof prefix !== 'string') {
-    throw new TypeError(`The prefix of a store must be a string, not ${typeof prefix}`);
-  }
-  if (allowed.test(prefix)) return;
-  throw new RangeError(`The prefix of a store must ${rule}, not ${JSON.stringify(prefix)}`);
+/** What a kind of store can represent. */
+export interface Limits {
+  readonly maxTtl?: number | undefined;
+  /** The prefixes that it takes, and what to say of others. Absent: it takes no prefix. */
+  readonly prefix?: { readonly allowed: RegExp; readonly rule: string };
+}
+
+/**
+ * The options of a store, with its defaults.
+ *
+ * @param store the name of its class, for messages.
+ * @throws TypeError for an option that does not exist or is of another type.
+ * @throws RangeError for a time or a prefix outside the limits.
+ */
+export function readOptions(
+  store: string,
+  options: KeyedStoreOptions = {},
+  { maxTtl = Number.MAX_SAFE_INTEGER, prefix: prefixes }: Limits = {},
+): typeof defaults {
+  checkOptions(store, options, prefixes ? ['prefix', 'ttl', 'timeout'] : ['ttl', 'timeout']);
+  const { prefix = defaults.prefix, timeout = defaults.timeout } = options;
+  const { ttl = Math.min(defaults.ttl, maxTtl) } = options;
+  checkTime(store, 'ttl', ttl, 1, maxTtl);
+  checkTime(store, 'timeout', timeout, 1);
+  const must = requirements(store);
+  must(TypeError, typeof prefix === 'string', 'prefix', 'be a string', prefix);
+  must(RangeError, prefixes?.allowed.test(prefix) ?? true, 'prefix', `${prefixes?.rule}`, prefix);
+  return { prefix, ttl, timeout };
 }

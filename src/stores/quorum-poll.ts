@@ -1,4 +1,5 @@
 /** A question to the members of a quorum, and their answers as they come in. */
+import { clock } from '../base/clock.js';
 import { reasonOf } from '../base/errors.js';
 
 export class Poll<Voter, Answer> {
@@ -69,10 +70,10 @@ export class Poll<Voter, Answer> {
   /** Resolves when `condition` holds, or nothing is still to come, or after `ms` milliseconds. */
   until(condition: () => boolean, ms = Infinity): Promise<void> {
     return new Promise((resolve) => {
-      const timer = ms < Infinity ? setTimeout(resolve, ms) : undefined;
+      const timer = ms < Infinity ? clock.setTimer(resolve, ms) : undefined;
       this.#onResult = () => {
         if (!condition() && !this.isComplete) return;
-        clearTimeout(timer);
+        clock.clearTimer(timer);
         resolve();
       };
       this.#onResult();

@@ -3,23 +3,18 @@
  *
  * @module dlock-js/quorum
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { clock, pause } from '../base/clock.js';
 import type { Attempt, LockStore } from '../store.js';
-import { defaults, type StoreOptions } from './options.js';
+import { readOptions, type StoreOptions } from './options.js';
 import { Member } from './quorum-member.js';
 import { Poll } from './quorum-poll.js';
+import { checkRequest } from './requests.js';
 
 /** What {@link QuorumStore} may be told; the times of its members are their own. */
 export interface QuorumStoreOptions extends StoreOptions {}
 
-/**
- * A member may take this part of the time limit, so that the core can repeat a failed acquire; and
- * for an acquire this part of the ttl, so that a lease which is granted has most of its life left.
- * But a short ttl leaves it the last of these, in milliseconds: machines have bad moments.
- */
+/** A member may take this part of the time limit, so that the core can repeat a failed acquire. */
 const shareOfTimeout = 0.4;
-const shareOfTtl = 0.25;
-const leastLimit = 1_000;
 
 /** How often at most an attempt that was refused, though it got a part, asks for the lock. */
 const rounds = 4;
@@ -36,9 +31,10 @@ const wakingTogether = 1_000;
  * This is the Redlock algorithm (redis.io, "Distributed Locks with Redis"): all members are asked at
  * once, with one token; the lease counts from before that, less 1 % and 2 ms for clocks that run
  * apart. It rests on members whose clocks count alike and which forget nothing: one that restarts
- * empty must stay away for the longest ttl. As Kleppmann objects ("How to do distributed locking"),
- * no such lease keeps out a holder that was stopped, only a fence does; and independent counters
- * make none, so `fence` is undefined.
+ * empty must stay away for the longest ttl, until no lease counts on its vote any more. Once it is
+ * back, the next extension gives it its vote again: so members may be restarted in turn. As Kleppmann
+ * objects ("How to do distributed locking"), no such lease keeps out a holder that was stopped, only
+ * a fence does; and independent counters make none, so `fence` is undefined.
  */
 export class QuorumStore implements LockStore {
   readonly ttl: number;
@@ -48,16 +44,17 @@ export class QuorumStore implements LockStore {
   readonly #members: Member[];
   readonly #majority: number;
 
-  /** @throws TypeError unless `stores` is a list of different stores, with at least one. */
-  constructor(
-    stores: readonly LockStore[],
-    { ttl = defaults.ttl, timeout = defaults.timeout }: QuorumStoreOptions = {},
-  ) {
+  /**
+   * @throws TypeError unless `stores` is a list of different stores, with at least one.
+   * @throws TypeError or RangeError for invalid options.
+   */
+  constructor(stores: readonly LockStore[], options?: QuorumStoreOptions) {
     checkStores(stores);
-    this.ttl = ttl;
-    this.timeout = timeout;
     const limits = stores.flatMap(({ maxTtl }) => maxTtl ?? []);
     if (limits.length > 0) this.maxTtl = Math.min(...limits);
+    const { ttl, timeout } = readOptions('QuorumStore', options, { maxTtl: this.maxTtl });
+    this.ttl = ttl;
+    this.timeout = timeout;
     this.#members = stores.map((store) => new Member(store));
     this.#majority = Math.floor(stores.length / 2) + 1;
   }
@@ -69,20 +66,23 @@ export class QuorumStore implements LockStore {
    * Several who ask at the same moment may each get a part, and none a majority. So who got a part
    * gives it back and asks again, after a pause of random length: else all would be refused, though
    * nobody holds the lock. Where a member that does not answer leaves it open whether all is lost, it
-   * goes on for as long as there is time.
+   * goes on for half the time that a member may take, but no longer than half the ttl: a lease counts
+   * from the first request, and is of little use near its end.
    *
    * Where too many fail, it throws, and leaves what was granted to the repeat with the same token,
    * or to the release, of which the core sends one or the other.
    */
   async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
-    const limit = Math.min(this.#limit, Math.max(leastLimit, ttl * shareOfTtl));
+    checkRequest('acquire', token, ttl);
+    const limit = this.#limit;
+    const time = Math.min(limit, ttl) / 2;
     const ask = (member: Member) => member.acquire(name, token, ttl, limit);
     const giveBack = (member: Member) => member.giveBack(name, token, limit);
     const poll = new Poll<Member, Attempt>(this.#majority, ({ granted }) => granted);
     poll.ask(this.#members, ask);
-    const end = performance.now() + limit / 2;
+    const end = clock.monotonic() + time;
     for (let round = 1; ; round++) {
-      const isLast = performance.now() >= end;
+      const isLast = clock.monotonic() >= end;
       const took = await this.#hear(poll, isLast ? Infinity : 2 ** round);
       if (poll.isWon) return { granted: true };
       if (poll.isFailed || (isLast && !poll.isLost)) throw poll.undecided();
@@ -92,16 +92,37 @@ export class QuorumStore implements LockStore {
         for (const member of this.#members) giveBack(member).catch(() => {});
         return { granted: false, retryAfter: this.#retryAfter(poll) };
       }
-      await delay(Math.random() * Math.min(limit / 4, took * 2 ** (round + 1)));
+      await pause(Math.random() * Math.min(time / 2, took * 2 ** (round + 1)));
       poll.ask([...yes, ...no], ask);
     }
   }
 
-  /** True or false as soon as a majority says so; what a member has lost is never made anew. */
+  /**
+   * True or false as soon as a majority says so. If it is true, the members that say no, now or later,
+   * are asked in the background to take the lock again. So one that was down, or restarted empty, gets
+   * its vote back, and the next may go down.
+   *
+   * That never makes two leases valid at once. A member takes the lock only where nobody holds it, and
+   * its vote counts only once it says yes to a later extension. So it is still true that for each valid
+   * lease a majority holds the lock, and that any two majorities have a member in common. What a member
+   * must not do is as before: forget, and come back while a lease still counts on its vote.
+   */
   async extend(name: string, token: string, ttl: number): Promise<boolean> {
-    const poll = this.#poll((member) => member.extend(name, token, ttl, this.#limit));
+    checkRequest('extend', token, ttl);
+    const end = clock.monotonic() + ttl;
+    const asked = this.#members.map((member) => {
+      const answer = member.extend(name, token, ttl, this.#limit);
+      return { member, answer };
+    });
+    const poll = new Poll<(typeof asked)[number], boolean>(this.#majority, (isHeld) => isHeld);
+    poll.ask(asked, ({ answer }) => answer);
     await poll.until(() => poll.isWon || poll.isLost || poll.isFailed);
-    return verdict(poll);
+    if (!verdict(poll)) return false;
+    for (const { member, answer } of asked) {
+      const renew = (isHeld: boolean) => (isHeld ? undefined : member.renew(name, token, end));
+      answer.then(renew).catch(() => {});
+    }
+    return true;
   }
 
   /**
@@ -109,10 +130,12 @@ export class QuorumStore implements LockStore {
    * Otherwise it throws. All are asked in any case, and those that cannot answer now again later.
    */
   async release(name: string, token: string): Promise<boolean> {
-    const poll = this.#poll((member) => member.release(name, token, this.#limit));
-    const start = performance.now();
+    checkRequest('release', token, 0);
+    const poll = new Poll<Member, boolean>(this.#majority, (wasHeld) => wasHeld);
+    poll.ask(this.#members, (member) => member.release(name, token, this.#limit));
+    const start = clock.monotonic();
     await poll.until(() => poll.isWon || poll.isLost || poll.isFailed);
-    await poll.until(() => false, performance.now() - start + 1);
+    await poll.until(() => false, clock.monotonic() - start + 1);
     return verdict(poll);
   }
 
@@ -126,7 +149,7 @@ export class QuorumStore implements LockStore {
     let closed = false;
     const open = (member: Member) =>
       member.watch(name, () => {
-        const now = performance.now();
+        const now = clock.monotonic();
         wokenAt.set(member, now);
         const together = [...wokenAt.values()].filter((time) => time > now - wakingTogether);
         if (together.length >= this.#majority && !closed) wake();
@@ -150,12 +173,6 @@ export class QuorumStore implements LockStore {
     return this.timeout * shareOfTimeout;
   }
 
-  #poll(question: (member: Member) => Promise<boolean>): Poll<Member, boolean> {
-    const poll = new Poll<Member, boolean>(this.#majority, (answer) => answer);
-    poll.ask(this.#members, question);
-    return poll;
-  }
-
   /**
    * Hears until a majority has granted, or enough have refused; where neither comes, `patience` times
    * as long as the first majority of answers took. The others then have as long again: an answer that
@@ -163,10 +180,10 @@ export class QuorumStore implements LockStore {
    * majority took.
    */
   async #hear(poll: Poll<Member, Attempt>, patience: number): Promise<number> {
-    const start = performance.now();
+    const start = clock.monotonic();
     const isOver = () => poll.isWon || poll.isFailed;
     await poll.until(() => isOver() || poll.answers.length >= this.#majority);
-    const took = performance.now() - start + 1;
+    const took = clock.monotonic() - start + 1;
     await poll.until(() => isOver() || poll.isLost, took * patience);
     await poll.until(isOver, took);
     return took;
@@ -181,7 +198,7 @@ export class QuorumStore implements LockStore {
   }
 }
 
-function verdict(poll: Poll<Member, boolean>): boolean {
+function verdict(poll: Poll<unknown, boolean>): boolean {
   if (poll.isWon) return true;
   if (poll.isLost) return false;
   throw poll.undecided();

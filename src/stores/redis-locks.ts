@@ -6,8 +6,9 @@
  * operation is one script, which Redis runs as one atomic step (redis.io, "Scripting with Lua").
  */
 import type { Attempt, LockStore } from '../store.js';
-import { checkPrefix, defaults, type KeyedStoreOptions } from './options.js';
+import { type KeyedStoreOptions, readOptions } from './options.js';
 import { type OpenSubscriber, RedisSubscriber } from './redis-subscriber.js';
+import { checkRequest } from './requests.js';
 
 /**
  * For how long, beyond the lock's ttl, Redis remembers the last fence of a lock that nobody takes
@@ -57,48 +58,56 @@ return 1`;
 /** Runs a script by a client's `EVAL`. */
 export type Evaluate = (script: string, keys: string[], args: string[]) => Promise<unknown>;
 
+/** A client, as the locks use it. */
+export interface RedisAccess {
+  readonly evaluate: Evaluate;
+  readonly openSubscriber: OpenSubscriber;
+  /** False: it has no connection to the server. Undefined: it does not say. */
+  isConnected(): boolean | undefined;
+}
+
 /** The locks of a Redis database, whatever client leads to it. */
 export abstract class RedisLocks implements LockStore {
   readonly ttl: number;
   readonly timeout: number;
-  readonly #evaluate: Evaluate;
+  readonly #access: RedisAccess;
   readonly #prefix: string;
   readonly #subscriber: RedisSubscriber;
 
-  protected constructor(
-    evaluate: Evaluate,
-    open: OpenSubscriber,
-    {
-      prefix = defaults.prefix,
-      ttl = defaults.ttl,
-      timeout = defaults.timeout,
-    }: KeyedStoreOptions = {},
-  ) {
-    checkPrefix(prefix, prefixPattern, 'not be empty or begin with NUL');
+  /** @param store the name of the class, for messages. */
+  protected constructor(store: string, access: RedisAccess, options?: KeyedStoreOptions) {
+    const { prefix, ttl, timeout } = readOptions(store, options, { prefix: prefixes });
     this.ttl = ttl;
     this.timeout = timeout;
     this.#prefix = prefix;
-    this.#evaluate = evaluate;
-    this.#subscriber = new RedisSubscriber(open, timeout);
+    this.#access = access;
+    this.#subscriber = new RedisSubscriber(access.openSubscriber, timeout);
+  }
+
+  get connected(): boolean | undefined {
+    return this.#access.isConnected();
   }
 
   async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+    checkRequest('acquire', token, ttl);
     const key = this.#prefix + name;
     const args = [token, `${ttl}`, `${ttl + fenceMemory}`];
-    const reply = await this.#evaluate(acquireScript, [key, fenceKey(key)], args);
-    if (!Number.isSafeInteger(reply)) throw unexpected(reply);
-    const number = reply as number;
+    const reply = await this.#access.evaluate(acquireScript, [key, fenceKey(key)], args);
+    const number = integer(reply);
     if (number > 0) return { granted: true, fence: number };
     return { granted: false, retryAfter: number < 0 ? -number : undefined };
   }
 
   async extend(name: string, token: string, ttl: number): Promise<boolean> {
-    return yesOrNo(await this.#evaluate(extendScript, [this.#prefix + name], [token, `${ttl}`]));
+    checkRequest('extend', token, ttl);
+    const args = [token, `${ttl}`];
+    return yesOrNo(await this.#access.evaluate(extendScript, [this.#prefix + name], args));
   }
 
   async release(name: string, token: string): Promise<boolean> {
+    checkRequest('release', token, 0);
     const key = this.#prefix + name;
-    return yesOrNo(await this.#evaluate(releaseScript, [key], [token, key]));
+    return yesOrNo(await this.#access.evaluate(releaseScript, [key], [token, key]));
   }
 
   watch(name: string, wake: () => void): Promise<AsyncDisposable> {
@@ -109,18 +118,30 @@ export abstract class RedisLocks implements LockStore {
 /**
  * The key of a lock's fence: a NUL and the lock's key. It lies in the same slot of a cluster
  * whatever the key holds, braces too, since a leading NUL changes neither the hash tag nor the
- * CRC16, which starts from 0 (redis.io, "Cluster specification"). And no lock has that key, since
- * every prefix fits {@link prefixPattern}.
+ * CRC16, which starts from 0 (redis.io, "Cluster specification"). And no lock has that key, under
+ * whatever prefix: those of callers begin with no NUL, and those of Dlock itself with exactly two,
+ * so that fences begin with one or with three.
  */
 function fenceKey(key: string): string {
   return `\0${key}`;
 }
 
-/** Not empty, and not in the realm of the fences. */
-const prefixPattern = /^[^\0]/;
+/** Those out of reach of the fences, and of which each is another text in UTF-8. */
+const prefixes = { allowed: /^(?!\0)\P{Cs}*$/u, rule: 'be well-formed and not begin with NUL' };
 
 function yesOrNo(reply: unknown): boolean {
-  if (reply === 0 || reply === 1) return reply === 1;
+  const number = integer(reply);
+  if (number === 0 || number === 1) return number === 1;
+  throw unexpected(reply);
+}
+
+/**
+ * An integer, as a number or in digits: clients can be set to give numbers as strings (`stringNumbers`
+ * of ioredis, the type mapping of node-redis), and not all can be asked for numbers nevertheless.
+ */
+function integer(reply: unknown): number {
+  const number = typeof reply === 'string' && `${Number(reply)}` === reply ? Number(reply) : reply;
+  if (Number.isSafeInteger(number)) return number as number;
   throw unexpected(reply);
 }
 

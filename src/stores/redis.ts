@@ -3,6 +3,7 @@
  *
  * @module dlock-js/redis
  */
+import { checkClient } from './clients.js';
 import type { KeyedStoreOptions } from './options.js';
 import { type Evaluate, RedisLocks } from './redis-locks.js';
 import type { SubscriberConnection, SubscriberEvents } from './redis-subscriber.js';
@@ -11,8 +12,11 @@ import type { SubscriberConnection, SubscriberEvents } from './redis-subscriber.
 export interface RedisClient {
   /** The command EVAL; resolves to its reply. */
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+  /** The same command. By it and `connect`, clients of node-redis are told from all others. */
+  readonly EVAL: unknown;
+  connect(): Promise<unknown>;
   /** Where there is none (a pool), nobody is woken: those who wait ask more often. */
-  duplicate?(): RedisSubscriberClient;
+  duplicate?(overrides?: object): RedisSubscriberClient;
   /** False while the client keeps commands until it is connected again; absent in pools. */
   readonly isReady?: boolean;
   /** The same client with other options for its commands; since node-redis 5. */
@@ -35,12 +39,15 @@ interface RedisSubscriberClient {
     listener: (message: string, channel: string) => void,
   ): Promise<unknown>;
   unsubscribe(channel: string): Promise<unknown>;
+  /** True until it is ended; it may be connecting. */
+  readonly isOpen?: boolean;
+  readonly isReady?: boolean;
   /** Ends the connection: `destroy` since node-redis 5, `disconnect` before. */
   destroy?(): unknown;
   disconnect?(): Promise<unknown>;
 }
 
-/** `prefix` must not be empty. */
+/** `prefix` must not begin with NUL. */
 export interface RedisStoreOptions extends KeyedStoreOptions {}
 
 /**
@@ -51,12 +58,15 @@ export interface RedisStoreOptions extends KeyedStoreOptions {}
  * keeps one duplicate of it, by which it is woken.
  */
 export class RedisStore extends RedisLocks {
-  /** @throws TypeError or RangeError for options that cannot be meant. */
+  /** @throws TypeError or RangeError for another client, or invalid options. */
   constructor(client: RedisClient, options?: RedisStoreOptions) {
-    if (typeof client?.eval !== 'function') {
-      throw new TypeError(`RedisStore needs a client of redis, not ${typeof client}`);
-    }
-    super(evaluateWith(client), (events) => subscriberOf(client, events), options);
+    checkClient('RedisStore', client);
+    const access = {
+      evaluate: evaluateWith(client),
+      openSubscriber: (events: SubscriberEvents) => subscriberOf(client, events),
+      isConnected: () => client.isReady,
+    };
+    super('RedisStore', access, options);
   }
 }
 
@@ -82,19 +92,43 @@ function evaluateBySlot(client: Cluster4): Evaluate {
     client.sendCommand(keys[0], false, ['EVAL', script, `${keys.length}`, ...keys, ...args]);
 }
 
+/** The client's cache, if any, stays its own: a duplicate that shares it empties it when it ends. */
 function subscriberOf(client: RedisClient, events: SubscriberEvents): SubscriberConnection {
-  const connection = client.duplicate?.();
+  const connection = client.duplicate?.({ clientSideCache: undefined });
   if (!connection?.subscribe) throw new TypeError('This client cannot subscribe');
   // Without a listener an error would end the process; the client connects again by itself.
   connection.on('error', () => {});
   const hear = (_message: string, channel: string) => events.message(channel);
+  let connecting: Promise<unknown> | undefined;
   return {
     async connect() {
-      await connection.connect();
+      connecting = connection.connect().finally(() => {
+        connecting = undefined;
+      });
+      await connecting;
       connection.on('ready', events.reconnected);
     },
     subscribe: (channel) => connection.subscribe(channel, hear),
     unsubscribe: (channel) => connection.unsubscribe(channel),
-    close: () => (connection.destroy ? connection.destroy() : connection.disconnect?.()),
+    async close() {
+      const isConnecting = connecting || (connection.isReady === false && !client.getMasters);
+      if (connection.isOpen && isConnecting) await settled(connection, connecting);
+      await (connection.destroy ? connection.destroy() : connection.disconnect?.());
+    },
   };
+}
+
+/**
+ * An attempt to connect has ended, either way. A client of node-redis that is ended during one connects
+ * all the same, and stays.
+ */
+function settled(
+  connection: RedisSubscriberClient,
+  connecting: Promise<unknown> | undefined,
+): Promise<void> {
+  return new Promise((resolve) => {
+    connection.on('ready', resolve);
+    connection.on('error', resolve);
+    connecting?.finally(resolve).catch(() => {});
+  });
 }

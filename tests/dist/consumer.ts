@@ -166,7 +166,7 @@ async function command(
   folder: string,
   file: string,
   args: string[],
-  timeout = 120_000,
+  timeout = 300_000,
 ): Promise<string> {
   const options = {
     cwd: folder,

@@ -9,13 +9,17 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { acquire, adopt, DlockError, type LockStore, locked, once, tryAcquire } from 'dlock-js';
 import { FileStore } from 'dlock-js/file';
+import { IoredisStore } from 'dlock-js/ioredis';
 import { MemcacheStore } from 'dlock-js/memcache';
 import { MemoryStore } from 'dlock-js/memory';
+import { QuorumStore } from 'dlock-js/quorum';
 import { RedisStore } from 'dlock-js/redis';
 import fc from 'fast-check';
+import { MemcacheClient } from 'memcache-client';
+import { createClient } from 'redis';
 import { readArguments, UsageError } from '../../src/cli/arguments.js';
-import { openStore } from '../../src/cli/store.js';
-import { secretsOf } from '../../src/cli/store-url.js';
+import { identitiesOf, nameOf } from '../../src/cli/place.js';
+import { placesOf, secretsOf } from '../../src/cli/store-url.js';
 import { altered, thief } from '../../src/testing/fixture.js';
 import { singleServers } from './kinds.js';
 
@@ -42,7 +46,7 @@ function countingStore(options: object = {}) {
 /** A TypeError or RangeError of ours, which says what was received. */
 function assertRefusal(error: unknown): asserts error is Error {
   assert.ok(error instanceof TypeError || error instanceof RangeError, `${error}`);
-  assert.match(error.message, /, not /);
+  assert.match(error.message, /, not |^Unknown option |^Store \d+ of a quorum /);
 }
 
 /** Refused before any request, or granted: where the life is too short to be had, in vain. */
@@ -167,15 +171,24 @@ describe('arguments that are anything', () => {
     await fc.assert(property, { numRuns: runs });
   });
 
-  test('options of stores', () => {
-    const client = { eval() {}, gets() {}, cas() {}, add() {} } as never;
-    const property = fc.property(anything, anything, (prefix, directory) => {
+  test('stores: their clients and options', () => {
+    const [redis, memcache] = [createClient(), new MemcacheClient({ server: '127.0.0.1:1' })];
+    const options = fc.oneof(
+      anything,
+      fc.record({ prefix: anything, ttl: time, timeout: time }, { requiredKeys: [] }),
+    );
+    const property = fc.property(options, anything, (given, other) => {
       for (const create of [
-        () => new RedisStore(client, { prefix: prefix as string }),
-        () => new MemcacheStore(client, { prefix: prefix as string }),
-        () => new FileStore(directory as string),
-        () => new RedisStore(directory as never),
-        () => new MemcacheStore(directory as never),
+        () => new RedisStore(redis, given as object),
+        () => new MemcacheStore(memcache, given as object),
+        () => new MemoryStore(given as object),
+        () => new FileStore('locks', given as object),
+        () => new QuorumStore([new MemoryStore()], given as object),
+        () => new FileStore(other as string),
+        () => new RedisStore(other as never),
+        () => new IoredisStore(other as never),
+        () => new MemcacheStore(other as never),
+        () => new QuorumStore(other as never),
       ]) {
         try {
           create();
@@ -187,24 +200,46 @@ describe('arguments that are anything', () => {
     fc.assert(property, { numRuns: runs });
   });
 
-  test('arguments of the command, and the URL of its store', async () => {
+  test('requests to a store by somebody else than Dlock', async () => {
+    const store = new MemoryStore();
+    const property = fc.asyncProperty(anything, anything, async (token, ttl) => {
+      fc.pre(typeof token !== 'string' || token === '' || typeof ttl !== 'number' || !(ttl >= 0));
+      for (const operation of ['acquire', 'extend'] as const) {
+        await assert.rejects(store[operation]('a', token as string, ttl as number), TypeError);
+      }
+    });
+    await fc.assert(property, { numRuns: runs });
+  });
+
+  test('arguments of the command, and the URL of its store', () => {
     const word = fc.oneof(
       fc.string(),
       fc.constantFrom('--', '--ttl', '--wait', '--once', '-E', '-q', '--store', 'name', '1s', '0'),
     );
-    const property = fc.asyncProperty(fc.array(word), fc.string(), async (words, url) => {
-      try {
-        readArguments(words, { DLOCK_STORE: url });
-      } catch (error) {
-        assert.ok(error instanceof UsageError, `${error}`);
-        assert.ok(!/\n/.test(error.message), 'one line');
+    const url = fc.oneof(
+      fc.string(),
+      fc
+        .tuple(
+          fc.constantFrom('redis', 'rediss', 'memcache', 'file', 'redis+unix', 'redis+cluster'),
+          fc.string({ unit: fc.constantFrom(...':/@?#%[],=25ab\0é') }),
+        )
+        .map(([scheme, rest]) => `${scheme}://${rest}`),
+    );
+    const property = fc.property(fc.array(word), url, (words, url) => {
+      for (const read of [
+        () => readArguments(words, { DLOCK_STORE: url }),
+        () => placesOf(url).map((place) => [nameOf(place), identitiesOf(place)]),
+      ]) {
+        try {
+          read();
+        } catch (error) {
+          assert.ok(error instanceof UsageError, `${error}`);
+          assert.ok(!/\n/.test(error.message), 'one line');
+        }
       }
       secretsOf(url);
-      // Only what cannot be a store: none of these is opened.
-      if (/^(file|rediss?|memcache):/i.test(url)) return;
-      await assert.rejects(openStore(url), UsageError);
     });
-    await fc.assert(property, { numRuns: runs });
+    fc.assert(property, { numRuns: runs });
   });
 });
 

@@ -98,7 +98,7 @@ describe('file, rubbish in the directory', () => {
     const { lock, store } = await storeAmong([]);
     await symlink('/etc/hostname', join(lock, '7,7,0,'));
     const lease = await tryAcquire(store, 'import');
-    assert.equal(lease?.fence, 8);
+    assert.ok(Number(lease?.fence) > 7);
     assert.equal(await lease?.release(), true);
   });
 

@@ -1,9 +1,14 @@
 /** The command on a list of stores, of which a majority decides. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { createClient } from 'redis';
-import { secretsOf } from '../../src/cli/store-url.js';
+import { identitiesOf } from '../../src/cli/place.js';
+import { placesOf, secretsOf } from '../../src/cli/store-url.js';
 import { assertLine, dlock, fileStore, running } from '../command.js';
+import { temporaryDirectory } from '../servers/directories.js';
 import { sharedMemcached, startRedis } from '../servers.js';
 
 const nobody = 'redis://127.0.0.1:1';
@@ -33,10 +38,10 @@ test('a minority that cannot be connected to stops nothing; a majority is exit c
   assert.deepEqual([run.exitCode, run.stdout, run.stderr], [0, 'ran\n', '']);
 
   const majority = [server.url, nobody, 'redis://127.0.0.1:2'].join();
-  for (const wait of ['0', 'forever']) {
-    const outcome = await dlock(['--wait', wait, 'job', '--', 'echo'], { store: majority });
+  for (const wait of ['0', '300ms']) {
+    const outcome = await dlock(['-q', '--wait', wait, 'job', '--', 'echo'], { store: majority });
     assert.deepEqual([outcome.exitCode, outcome.stdout], [69, '']);
-    assertLine(outcome, /lock "job": there is no majority .*ECONNREFUSED/);
+    assertLine(outcome, /lock "job": .*there is no majority .*ECONNREFUSED/);
   }
 });
 
@@ -79,7 +84,7 @@ test('a password with commas works, and no password of a list is shown', async (
   for (const secret of ['first', 'sec%40ond', 'sec@ond']) assert.ok(secrets.includes(secret));
 });
 
-test('64 for a list that cannot be meant', async () => {
+test('64 for an invalid list', async () => {
   for (const [store, message] of [
     [`${nobody},${nobody}`, /names one of them twice/],
     [`${nobody},redis://:password@127.0.0.1:1`, /names one of them twice/],
@@ -91,4 +96,62 @@ test('64 for a list that cannot be meant', async () => {
     assert.equal(outcome.exitCode, 64, store);
     assertLine(outcome, message);
   }
+});
+
+describe('one server or directory has one vote, however it is spelled', () => {
+  const place = temporaryDirectory();
+  mkdirSync(join(place, 'store'));
+  symlinkSync(join(place, 'store'), join(place, 'link'));
+  const directory = pathToFileURL(join(place, 'store')).href;
+  const link = pathToFileURL(join(place, 'link')).href;
+
+  const same: [string, string][] = [
+    ['redis://host', 'redis://host:6379'],
+    ['redis://host', 'redis://HOST'],
+    ['redis://host', 'redis://host.'],
+    ['redis://host', 'redis://host/'],
+    ['redis://host', 'redis://host/0'],
+    ['redis://host/1', 'redis://host/2'],
+    ['redis://host', 'redis://user:password@host'],
+    ['redis://host', 'rediss://host?cacert=/path'],
+    ['redis://localhost', 'redis://127.0.0.1'],
+    ['redis://localhost', 'redis://[::1]'],
+    ['redis://127.0.0.1', 'redis://127.1'],
+    ['redis://[::1]', 'redis://[0:0:0:0:0:0:0:1]:6379'],
+    ['redis://10.0.0.1', 'redis+cluster://10.0.0.2,10.0.0.1:6379'],
+    ['redis+sentinel://a,b/main', 'redis+sentinel://B:26379/main'],
+    ['redis+unix:///run/redis.sock', 'redis+unix:///run/./redis.sock?db=1'],
+    ['memcache://host', 'memcache://HOST:11211'],
+    [directory, `${directory}/`],
+    [directory, `${directory}/../store`],
+    [directory, link],
+    [`${directory}/new`, `${link}/new`],
+  ];
+  for (const [one, other] of same) {
+    test(`${one} is ${other}`, async () => {
+      const store = [one, 'redis://third', other].join();
+      const outcome = await dlock(['job', '--', 'true'], { store });
+      assert.equal(outcome.exitCode, 64, String(outcome.stderr));
+      assertLine(outcome, /lock "job": the list of stores names one of them twice/);
+    });
+  }
+
+  test('what differs is not taken for the same', () => {
+    const different = [
+      'redis://host',
+      'redis://host:6380',
+      'redis://other',
+      'redis://localhost',
+      'redis://127.0.0.2',
+      'memcache://host',
+      'redis+sentinel://a,b/main',
+      'redis+sentinel://a,b/other',
+      'redis+unix:///run/one.sock',
+      'redis+unix:///run/two.sock',
+      directory,
+      `${directory}/below`,
+    ];
+    const identities = placesOf(different.join()).flatMap(identitiesOf);
+    assert.equal(new Set(identities).size, different.length + 2);
+  });
 });

@@ -68,7 +68,11 @@ describe('dlock ends by a signal', () => {
     const { started } = await running(['job'], 'exec sleep 60', { store });
     for (const signal of ['SIGINT', 'SIGALRM', 'SIGABRT'] as const) {
       const waiter = dlock(['-v', '--wait', 'forever', 'job', '--', 'true'], { store });
-      await new Promise((resolve) => waiter.stderr?.once('data', resolve));
+      await new Promise<void>((resolve) => {
+        waiter.stderr?.on('data', (text) => {
+          if (/another holds it; waiting/.test(text)) resolve();
+        });
+      });
       waiter.kill(signal);
       const outcome = await waiter;
       assert.equal(outcome.signal, signal);

@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { eventually } from '../../src/testing/fixture.js';
 import { startCluster } from '../servers/cluster.js';
+import { ask } from '../servers/ports.js';
 import { startSentinelGroup } from '../servers/sentinel.js';
+import { startSilentServer } from '../servers/silent.js';
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const cluster = await startCluster();
@@ -44,6 +46,42 @@ for (const [name, store] of Object.entries(stores)) {
     assert.equal((await third).exitCode, 0);
   });
 }
+
+describe('addresses where nobody answers are passed over', () => {
+  const silent = [startSilentServer(), startSilentServer(), startSilentServer()];
+  after(async () => {
+    for (const server of silent) await (await server)[Symbol.asyncDispose]();
+  });
+  const real = {
+    'redis+cluster': addresses(cluster.nodes.slice(0, 1)),
+    'redis+sentinel': `${addresses(group.sentinels.slice(0, 1))}/${group.name}`,
+  };
+
+  for (const [scheme, answering] of Object.entries(real)) {
+    test(scheme, async () => {
+      const nodes = `${addresses(await Promise.all(silent))},127.0.0.1:1,${answering}`;
+      const outcome = await dlock(`${scheme}://${nodes}`, 'import', '--', 'echo', 'ran');
+      assert.deepEqual([outcome.exitCode, outcome.stdout], [0, 'ran'], outcome.stderr);
+    });
+  }
+});
+
+test('a cluster whose other nodes are frozen still has the locks of one that is not', async () => {
+  const [first, ...others] = cluster.nodes;
+  assert.ok(first);
+  // The others' keys are answered with MOVED, and those of all by a replica.
+  const names = Array.from({ length: 50 }, (_, index) => `import-${index}`);
+  const answers = await Promise.all(names.map((name) => ask(first.port, `GET dlock:${name}`)));
+  const name = names[answers.indexOf('$-1\r\n')];
+  assert.ok(name, 'the first node is a master');
+  await Promise.all(others.map((node) => node.freeze()));
+  try {
+    const outcome = await dlock(`redis+cluster://${addresses([first])}`, name, '--', 'echo', 'ran');
+    assert.deepEqual([outcome.exitCode, outcome.stdout], [0, 'ran'], outcome.stderr);
+  } finally {
+    await Promise.all(others.map((node) => node.thaw()));
+  }
+});
 
 describe('what cannot be', () => {
   for (const store of [

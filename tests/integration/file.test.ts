@@ -4,15 +4,16 @@ import { chown, mkdir, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { StoreError, tryAcquire } from 'dlock-js';
 import { FileStore } from 'dlock-js/file';
 import { eventually } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
 import { randomNames } from '../random-names.js';
-import { hasStopped } from '../servers/processes.js';
-import { ended, startWorker } from '../workers.js';
+import { withWallClock } from '../wall-clock.js';
 import { countTogether } from './many-processes.js';
+import { killBefore, runToTheEnd, stopBefore } from './stepped-worker.js';
 
 const root = await mkdtemp(join(tmpdir(), 'dlock-file-'));
 after(() => rm(root, { recursive: true }));
@@ -40,27 +41,13 @@ test('file: 2000 names of random bytes are 2000 locks, all inside the directory'
   assert.ok((await Promise.all(leases.map((lease) => lease?.release()))).every(Boolean));
 });
 
-/** How many calls to the file system the worker makes, told by a run that nothing stops. */
-async function countCalls(): Promise<number> {
-  const worker = startWorker(stepsWorker, join(root, 'count'), '-1', 'SIGKILL');
-  let calls = 0;
-  worker.on('message', (message: { calls?: number }) => {
-    calls = message.calls ?? calls;
-  });
-  assert.equal(await ended(worker), 0);
-  assert.ok(calls >= 10);
-  return calls;
-}
-
-const stepsWorker = new URL('./workers/file-steps.ts', import.meta.url);
-
 describe('file: between any two calls to the file system', { concurrency: 4 }, async () => {
-  const calls = await countCalls();
-  for (let nth = 0; nth < calls; nth++) {
+  const { calls } = await runToTheEnd('take', join(root, 'count'));
+  assert.ok(Number(calls) >= 10);
+  for (let nth = 0; nth < Number(calls); nth++) {
     test(`a crash before call ${nth} frees the lock after the ttl, and the fence grows`, async () => {
       const directory = join(root, `crash-${nth}`);
-      const worker = startWorker(stepsWorker, directory, `${nth}`, 'SIGKILL');
-      assert.equal(await ended(worker), 'SIGKILL');
+      await killBefore(nth, 'take', directory);
       const store = new FileStore(directory);
       const fences: number[] = [];
       for (let round = 0; round < 2; round++) {
@@ -75,26 +62,14 @@ describe('file: between any two calls to the file system', { concurrency: 4 }, a
 
     test(`a stop before call ${nth}, until another holds the lock, disturbs nobody`, async () => {
       const directory = join(root, `stop-${nth}`);
-      const worker = startWorker(stepsWorker, directory, `${nth}`, 'SIGSTOP');
-      const answers: Record<string, unknown> = {};
-      let stopped = false;
-      worker.on('message', (message: Record<string, unknown>) => {
-        if (message.stopsBefore) stopped = true;
-        else if (stopped) Object.assign(answers, message);
-      });
-      const { pid = 0 } = worker;
-      // It says so just before, and would sleep for ever if it were woken up before it stops.
-      await eventually('the worker stops itself', async () => stopped && (await hasStopped(pid)));
-
+      await using worker = await stopBefore(nth, 'take', directory);
       const store = new FileStore(directory);
       let lease = await tryAcquire(store, 'import');
       await eventually('the lock comes free', async () => {
         lease ??= await tryAcquire(store, 'import');
         return lease !== null;
       });
-      process.kill(pid, 'SIGCONT');
-      assert.equal(await ended(worker), 0);
-      const { calls: _, ...told } = answers;
+      const told = await worker.goOn();
       assert.ok(
         Object.values(told).every((answer) => answer === false),
         JSON.stringify(told),
@@ -137,19 +112,78 @@ test('file: a directory of another user is refused', async () => {
   );
 });
 
-test('file: a directory that vanished is made again', async () => {
+test('file: after the directory was removed, the lock can be taken, and its fence still grows', async () => {
   const directory = join(root, 'vanishing');
   const store = new FileStore(directory);
-  await (await tryAcquire(store, 'import'))?.release();
+  const before = await store.acquire('import', 'a', 60_000);
   await rm(directory, { recursive: true });
-  await using lease = await tryAcquire(store, 'import');
-  assert.ok(lease);
+  const after = await store.acquire('import', 'b', 60_000);
+  assert.ok(before.granted && after.granted);
+  assert.ok(Number(after.fence) > Number(before.fence), `${after.fence} after ${before.fence}`);
 });
 
-test('file: a lock directory without a state is an error, not a free lock', async () => {
+test('file: a clock that was set back does not take the fence back', async () => {
+  const store = new FileStore(join(root, 'clock'));
+  const fences: (number | undefined)[] = [];
+  for (const ahead of [3_600_000, 0, -3_600_000]) {
+    await withWallClock(ahead, async () => {
+      const attempt = await store.acquire('import', `a${ahead}`, 60_000);
+      assert.ok(attempt.granted);
+      fences.push(attempt.fence);
+      assert.equal(await store.release('import', `a${ahead}`), true);
+    });
+  }
+  const [first = 0] = fences;
+  assert.deepEqual(fences, [first, first + 1, first + 2]);
+});
+
+test('file: a clock beyond the largest exact fence is an outage, and spoils no lock', async () => {
+  const store = new FileStore(join(root, 'future'));
+  const aheadOf2255 = Date.UTC(2256, 0) - Date.now();
+  await withWallClock(aheadOf2255, () =>
+    assert.rejects(store.acquire('import', 'a', 60_000), RangeError),
+  );
+  assert.ok((await store.acquire('import', 'a', 60_000)).granted);
+});
+
+test('file: a watch goes on with the directory that takes the place of one that was removed', async () => {
+  const directory = join(root, 'watched');
+  const store = new FileStore(directory);
+  await store.acquire('import', 'a', 60_000);
+  let wakes = 0;
+  await using _watch = await store.watch('import', () => {
+    wakes += 1;
+  });
+  await rm(directory, { recursive: true });
+  await eventually('the removal wakes', async () => wakes > 0);
+  await store.acquire('import', 'b', 60_000);
+  let noticed = 0;
+  await eventually('renewals are noticed', async () => {
+    const before = wakes;
+    await store.extend('import', 'b', 60_000);
+    await sleep(20);
+    if (wakes > before) noticed += 1;
+    return noticed >= 3;
+  });
+});
+
+test('file: a lock directory with something else than a state is an error, not a free lock', async () => {
   const directory = join(root, 'broken');
-  await mkdir(join(directory, 'import'), { recursive: true });
+  await mkdir(join(directory, 'import', 'something'), { recursive: true });
   await assert.rejects(tryAcquire(new FileStore(directory), 'import'), /holds no state/);
+});
+
+test('file: an empty lock directory, as a sweep that was killed leaves it, is a free lock', async () => {
+  const directory = join(root, 'empty');
+  const store = new FileStore(directory);
+  const empty = () => mkdir(join(directory, 'import'), { recursive: true });
+  await empty();
+  assert.equal(await store.extend('import', 'a', 60_000), false);
+  await empty();
+  assert.equal(await store.release('import', 'a'), false);
+  await empty();
+  await using lease = await tryAcquire(store, 'import');
+  assert.ok(lease);
 });
 
 test('file: a path that is a file is an outage, not a refusal', async () => {

@@ -81,7 +81,7 @@ describe('memcached: what is in the server', () => {
     await say(address, 'delete dlock:foreign\r\n', /\r\n$/);
   });
 
-  test('the prefix isolates; one that Memcached cannot take is refused', async () => {
+  test('the prefix isolates; none is one, too', async () => {
     const [ours, theirs] = [
       new MemcacheStore(client, { prefix: 'ours:' }),
       new MemcacheStore(client, { prefix: '' }),
@@ -92,10 +92,6 @@ describe('memcached: what is in the server', () => {
       assert.ok(one && two, name);
       assert.equal(await tryAcquire(theirs, name), null);
     }
-    for (const prefix of ['with space', 'é', 'n\n', 'p'.repeat(187)]) {
-      assert.throws(() => new MemcacheStore(client, { prefix }), RangeError);
-    }
-    assert.throws(() => new MemcacheStore({} as never), TypeError);
   });
 
   test('keys up to 250 bytes are plain, longer ones hashed', async () => {

@@ -233,6 +233,103 @@ describe('quorum: several at the same moment', () => {
   });
 });
 
+describe('quorum: members restarted one after the other, empty', () => {
+  /** One that goes down and comes back without its votes. */
+  interface Mortal {
+    readonly store: LockStore;
+    kill(): Promise<unknown>;
+    restart(): Promise<unknown>;
+    /** Whether it holds the lock for `token`, and not for somebody who only tries. */
+    holds(token: string): Promise<boolean>;
+  }
+
+  /** A lease outlives each of them, and keeps everybody else out all the time. */
+  async function roll(mortals: Mortal[]): Promise<void> {
+    const stores = mortals.map(({ store }) => store);
+    const terms = { ttl: 6_000 };
+    await using lease = await tryAcquire(new QuorumStore(stores), 'rolling', terms);
+    assert.ok(lease);
+    const { token } = lease;
+    const holds = (mortal: Mortal) => mortal.holds(token).catch(() => false);
+    const votes = async () => (await Promise.all(mortals.map(holds))).filter(Boolean).length;
+
+    let isOver = false;
+    let refusals = 0;
+    const compete = async () => {
+      for (; !isOver; await delay(50)) {
+        const other = await tryAcquire(new QuorumStore(stores), 'rolling', terms).catch(() => {});
+        if (other === null) refusals += 1;
+        await other?.release();
+        assert.ok(!other, 'nobody else gets it');
+      }
+    };
+    const competing = compete();
+    competing.catch(() => {});
+
+    try {
+      for (const mortal of [...mortals, ...mortals]) {
+        await eventually('all have a vote', async () => (await votes()) === mortals.length);
+        await mortal.kill();
+        await lease.extend();
+        await mortal.restart();
+        await eventually('it has its vote again', () => holds(mortal), 30_000);
+        assert.equal(lease.held, true);
+      }
+    } finally {
+      isOver = true;
+    }
+    await competing;
+    assert.ok(refusals > 0);
+    assert.equal(await lease.release(), true);
+    await eventually('none of them holds it', async () => (await votes()) === 0);
+  }
+
+  async function redisServer(): Promise<Mortal> {
+    const server = await startRedis();
+    after(() => server.stop());
+    const client = await connect(server.url);
+    const holds = async (token: string) => (await client.get('dlock:rolling')) === token;
+    return { ...server, holds, store: new RedisStore(client) };
+  }
+
+  test('three Redis servers: the lease is never lost', { timeout: 180_000 }, async () => {
+    await roll(await Promise.all([redisServer(), redisServer(), redisServer()]));
+  });
+
+  test('Redis, Memcached and a directory: the lease is never lost', {
+    timeout: 180_000,
+  }, async () => {
+    const memcached = await startMemcached();
+    after(() => memcached.stop());
+    const memcache = new MemcacheClient({ server: memcached.address });
+    after(() => memcache.shutdown());
+    const directory = await mkdtemp(join(tmpdir(), 'dlock-quorum-'));
+    after(() => rm(directory, { recursive: true }));
+    await roll([
+      await redisServer(),
+      {
+        ...memcached,
+        store: new MemcacheStore(memcache),
+        async holds(token) {
+          return (await memcache.get('dlock:rolling'))?.value === token;
+        },
+      },
+      {
+        store: new FileStore(directory),
+        async kill() {
+          for (const name of await readdir(directory)) {
+            await rm(join(directory, name), { recursive: true, force: true, maxRetries: 5 });
+          }
+        },
+        async restart() {},
+        async holds(token) {
+          return (await readdir(directory, { recursive: true })).join().includes(token);
+        },
+      },
+    ]);
+  });
+});
+
 test('quorum: of Redis, Memcached and a directory', async () => {
   await using redis = await startRedis();
   await using memcached = await startMemcached();

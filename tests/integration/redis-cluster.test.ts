@@ -6,7 +6,7 @@ import { IoredisStore } from 'dlock-js/ioredis';
 import { RedisStore } from 'dlock-js/redis';
 import { Cluster, Redis } from 'ioredis';
 import { Cluster as Cluster5 } from 'ioredis5';
-import { createCluster } from 'redis';
+import { BasicPooledClientSideCache, createCluster, RESP_TYPES } from 'redis';
 import { createCluster as createCluster4 } from 'redis4';
 import { createCluster as createCluster5 } from 'redis5';
 import { eventually, slack, thief } from '../../src/testing/fixture.js';
@@ -20,6 +20,8 @@ const servers = await startCluster();
 after(() => servers.stop());
 const nodes = servers.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
 const rootNodes = [{ url: servers.url }];
+
+const numbersAsStrings = { [RESP_TYPES.NUMBER]: String };
 
 async function nodeRedis() {
   const client = createCluster({ rootNodes });
@@ -52,6 +54,30 @@ async function ioredis5() {
   const client = new Cluster5(nodes);
   return { store: new IoredisStore(client), client, close: () => client.disconnect() };
 }
+
+/** The same clients, set so that numbers come as strings. */
+const inStrings: Record<string, Open> = {
+  async 'node-redis 6'() {
+    const client = createCluster({ rootNodes, commandOptions: { typeMapping: numbersAsStrings } });
+    client.on('error', () => {});
+    await client.connect();
+    return { store: new RedisStore(client), close: () => client.destroy() };
+  },
+  async 'node-redis 5'() {
+    const client = createCluster5({ rootNodes, commandOptions: { typeMapping: numbersAsStrings } });
+    client.on('error', () => {});
+    await client.connect();
+    return { store: new RedisStore(client), close: () => client.destroy() };
+  },
+  async 'ioredis 6'() {
+    const client = new Cluster(nodes, { redisOptions: { stringNumbers: true } });
+    return { store: new IoredisStore(client), close: () => client.disconnect() };
+  },
+  async 'ioredis 5'() {
+    const client = new Cluster5(nodes, { redisOptions: { stringNumbers: true } });
+    return { store: new IoredisStore(client), close: () => client.disconnect() };
+  },
+};
 
 type Open = () => Promise<{ store: LockStore; close(): unknown }>;
 
@@ -203,6 +229,40 @@ describe('cluster', () => {
       denied.filter((object) => object !== 'client|setname'),
       [],
     );
+  });
+
+  for (const [name, open] of Object.entries(inStrings)) {
+    test(`${name} set to give numbers as strings: every operation works`, async (t) => {
+      const { store, close } = await open();
+      t.after(close);
+      await using lease = await tryAcquire(store, 'strings');
+      assert.ok(Number.isSafeInteger(lease?.fence));
+      assert.equal(await tryAcquire(store, 'strings'), null);
+      await lease?.extend();
+      assert.equal(await lease?.release(), true);
+    });
+  }
+
+  test('a cache on the client’s side keeps what it holds while somebody is woken', async (t) => {
+    const clientSideCache = new BasicPooledClientSideCache();
+    const client = createCluster({ rootNodes, RESP: 3, clientSideCache });
+    client.on('error', () => {});
+    await client.connect();
+    t.after(() => client.destroy());
+    const { store: holder, client: observer, close } = await ioredis();
+    t.after(close);
+    await client.set('cached', 'value');
+    assert.equal(await client.get('cached'), 'value');
+    assert.equal(clientSideCache.size(), 1);
+    await holder.acquire('cached', thief, 60_000);
+    const waiting = acquire(new RedisStore(client), 'cached');
+    await eventually('it listens', async () => (await listeners(observer, 'dlock:cached')) === 1);
+    await holder.release('cached', thief);
+    await (await waiting).release();
+    await eventually('it left', async () => (await listeners(observer, 'dlock:cached')) === 0);
+    assert.equal(clientSideCache.size(), 1);
+    assert.equal(await client.get('cached'), 'value');
+    assert.equal(clientSideCache.stats().hitCount, 1);
   });
 
   test('all clients, the older ones too, exclude each other and go to the right node at once', async (t) => {

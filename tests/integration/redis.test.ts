@@ -114,13 +114,6 @@ describe('redis: what is in the database', () => {
     assert.equal(await reader.get('tenant:dlock:import'), lease?.token);
   });
 
-  test('a prefix under which a lock could reach a fence is refused', () => {
-    for (const prefix of ['', '\0', '\0dlock:']) {
-      assert.throws(() => new RedisStore(raw, { prefix }), RangeError);
-    }
-    assert.throws(() => new RedisStore({} as never), TypeError);
-  });
-
   test('a script cache that is flushed goes unnoticed', async () => {
     await using lease = await tryAcquire(store, 'flushed');
     await raw.scriptFlush();

@@ -7,7 +7,7 @@ import v8 from 'node:v8';
 import { acquire, type LockStore, locked, tryAcquire } from 'dlock-js';
 import { MemoryStore } from 'dlock-js/memory';
 import { RedisStore } from 'dlock-js/redis';
-import { createClient } from 'redis';
+import { createClient, createClientPool } from 'redis';
 import { Line } from '../../src/line.js';
 import { eventually, slack, thief } from '../../src/testing/fixture.js';
 import { type OwnServer, startRedis } from '../servers.js';
@@ -163,12 +163,13 @@ describe('redis', () => {
   });
 
   test('a client that cannot subscribe waits all the same', async () => {
-    const client = await connect();
-    const pool = new RedisStore({ eval: (script, options) => client.eval(script, options) });
+    const pool = createClientPool({ url: server.url });
+    await pool.connect();
     const holder = await tryAcquire(other, 'pool');
-    const waiting = acquire(pool, 'pool');
+    const waiting = acquire(new RedisStore(pool), 'pool');
     await delay(50);
     await holder?.release();
     await (await waiting).release();
+    pool.destroy();
   });
 });

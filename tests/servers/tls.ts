@@ -12,11 +12,17 @@ export interface TlsRedis extends AsyncDisposable {
   readonly url: string;
   /** The server's own certificate, which nobody else has signed. */
   readonly certificate: string;
+  /** Where the certificate and its key are, as PEM. */
+  readonly files: { readonly certificate: string; readonly key: string };
   stop(): Promise<void>;
 }
 
-/** Insists on redis-server (built with TLS, as Debian's is) and openssl, or installs them as root. */
-export async function startTlsRedis(): Promise<TlsRedis> {
+/**
+ * Insists on redis-server (built with TLS, as Debian's is) and openssl, or installs them as root.
+ *
+ * @param clients whether a client needs a certificate, for which the server's own will do.
+ */
+export async function startTlsRedis(clients: 'any' | 'certified' = 'any'): Promise<TlsRedis> {
   await provide(redis);
   await provide({ program: 'openssl', debianPackage: 'openssl' });
   const directory = temporaryDirectory();
@@ -27,7 +33,9 @@ export async function startTlsRedis(): Promise<TlsRedis> {
   await execa('openssl', ['req', ...request.split(' '), ...subject, ...files]);
   const identity = ['--tls-cert-file', certificate, '--tls-key-file', key];
   return onFreePort(async (port) => {
-    const tls = ['--tls-port', `${port}`, ...identity, '--tls-auth-clients', 'no'];
+    const authority = ['--tls-ca-cert-file', certificate];
+    const auth = ['--tls-auth-clients', clients === 'certified' ? 'yes' : 'no'];
+    const tls = ['--tls-port', `${port}`, ...identity, ...authority, ...auth];
     const server = await startProcess(redis, [...tls, '--dir', directory]);
     const stop = async () => {
       await server.stop();
@@ -36,6 +44,7 @@ export async function startTlsRedis(): Promise<TlsRedis> {
     return {
       url: `rediss://localhost:${port}`,
       certificate: await readFile(certificate, 'utf8'),
+      files: { certificate, key },
       stop,
       [Symbol.asyncDispose]: stop,
     };

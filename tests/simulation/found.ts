@@ -42,4 +42,38 @@ export const found: readonly { readonly title: string; readonly script: Script }
       ],
     },
   },
+  {
+    // Refused by a runner's lease, the server with the slow answers asked by the known token for what
+    // that lease had left; meanwhile the runner had left its mark, which lapsed 133 ms later.
+    title: 'a mark that a period is done is not cut to what its runner’s lease had left',
+    script: {
+      seed: -31_407_535,
+      server: { timeout: 500, wakes: false, fences: false, knowsLife: true, step: 1 },
+      processes: [
+        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        {
+          rate: 1,
+          ordered: true,
+          sleeps: false,
+          fates: [
+            { kind: 'delivered', there: 0, back: 36 },
+            { kind: 'delivered', there: 65, back: 0 },
+            { kind: 'delivered', there: 87, back: 0 },
+          ],
+        },
+        { rate: 1, ordered: false, sleeps: false, fates: [] },
+      ],
+      steps: [
+        { after: 0, process: 1, action: once(0, 60) },
+        { after: 38, process: 0, action: take },
+        { after: 43, process: 0, action: once(15, 150) },
+        { after: 171, process: 0, action: once(0, 150) },
+        { after: 0, process: 0, action: { ...once(0, 150), do: 'locked' } },
+      ],
+    },
+  },
 ];
+
+function once(ms: number, ttl: number) {
+  return { do: 'once' as const, body: { ms, fails: false }, wait: 0, ttl };
+}

@@ -41,7 +41,7 @@ describe('the context of a caller', () => {
     const callers = new Map<string, string>();
     const caller = (name: string) =>
       requests.run(name, async () => {
-        const lease = await acquire(store, 'import', { ttl: 60 });
+        const lease = await acquire(store, 'import', { ttl: 1_500 });
         callers.set(lease.token, name);
         const isRenewal = ({ operation, token }: Request) =>
           operation === 'extend' && token === lease.token;
@@ -70,7 +70,7 @@ describe('the context of a caller', () => {
       const aborted = new Map<string, string | undefined>();
       const take = (name: string) =>
         requests.run(name, async () => {
-          const lease = await tryAcquire(store, name, { ttl: 60 });
+          const lease = await tryAcquire(store, name, { ttl: 1_500 });
           assert.ok(lease);
           lease.signal.addEventListener('abort', () => aborted.set(name, requests.getStore()));
           return lease;

@@ -1,4 +1,5 @@
 /** A clock that stands still until it is told to go on, and can be set, or stopped, like a real one. */
+import assert from 'node:assert/strict';
 import { type Clock, useClock } from '../../src/base/clock.js';
 
 interface Timer {
@@ -46,8 +47,11 @@ export class FakeClock implements Clock {
   unrefTimer(): void {}
 
   /** Lets time pass; timers go off in order, and what waits for them goes on before the next. */
-  async advance(ms: number): Promise<void> {
-    const end = this.#monotonic + ms;
+  advance(ms: number): Promise<void> {
+    return this.#advanceTo(this.#monotonic + ms);
+  }
+
+  async #advanceTo(end: number): Promise<void> {
     await settled();
     for (;;) {
       const next = [...this.timers].sort((a, b) => a.at - b.at)[0];
@@ -58,6 +62,36 @@ export class FakeClock implements Clock {
       await settled();
     }
     this.#pass(end - this.#monotonic);
+  }
+
+  /** Lets time pass, from timer to timer, until `promise` is settled. */
+  async passing<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const settle = () => {
+      isSettled = true;
+    };
+    promise.then(settle, settle);
+    await settled();
+    while (!isSettled) {
+      const next = Math.min(...[...this.timers].map(({ at }) => at));
+      assert.ok(next < Infinity, 'no timer is left, and the promise still pending');
+      await this.#advanceTo(Math.max(this.#monotonic, next));
+      await settled();
+    }
+    return promise;
+  }
+
+  /** Lets time pass until a condition holds; fails after `limit` milliseconds. */
+  async eventually(
+    what: string,
+    holds: () => boolean | Promise<boolean>,
+    limit = 15_000,
+  ): Promise<void> {
+    const end = this.#monotonic + limit;
+    while (!(await this.passing(Promise.resolve(holds())))) {
+      assert.ok(this.#monotonic <= end, `${what}: not within ${limit} ms`);
+      await this.advance(10);
+    }
   }
 
   /** Lets time pass while the event loop is blocked: no timer goes off. */

@@ -46,6 +46,44 @@ export function everyStore(
   return [...stores, new QuorumStore(stores, quorum)];
 }
 
+/** What a configuration may or may not say is passed on as it is, under any setting of the compiler. */
+export function storesOfMaybe(
+  maybe: { ttl: number | undefined; timeout: number | undefined; prefix: string | undefined },
+  clients: [RedisClient, IoredisClient, MemcacheClient],
+): LockStore[] {
+  const { prefix, ...times } = maybe;
+  const keyed = { prefix, ...times };
+  const stores = [
+    new MemoryStore(times),
+    new FileStore('locks', times),
+    new RedisStore(clients[0], keyed),
+    new IoredisStore(clients[1], keyed),
+    new MemcacheStore(clients[2], keyed),
+  ];
+  return [...stores, new QuorumStore(stores, times), new MaybeStore(maybe.ttl)];
+}
+
+/** A store that knows its limits only when it is made, and may or may not be able to wake. */
+class MaybeStore extends MemoryStore implements LockStore {
+  readonly maxTtl: number | undefined;
+  readonly connected: boolean | undefined = undefined;
+  constructor(maxTtl: number | undefined) {
+    super();
+    this.maxTtl = maxTtl;
+  }
+}
+
+export const wrapped = (store: LockStore, canWake: boolean): LockStore => ({
+  ttl: store.ttl,
+  timeout: store.timeout,
+  maxTtl: store.maxTtl,
+  connected: store.connected,
+  acquire: (...request) => store.acquire(...request),
+  extend: (...request) => store.extend(...request),
+  release: (...request) => store.release(...request),
+  watch: canWake ? store.watch?.bind(store) : undefined,
+});
+
 /** A store of somebody's own, from the types of the core alone. */
 export class OwnStore implements LockStore {
   readonly maxTtl = 3_600_000;

@@ -1,7 +1,6 @@
 /** MemoryStore, the reference implementation of the contract. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { tryAcquire } from '../../../src/acquire.js';
 import { MemoryStore } from '../../../src/stores/memory.js';
 import { testStore } from '../../../src/testing/index.js';
 
@@ -20,12 +19,4 @@ test('memory: names whose life has ended are forgotten', async () => {
   for (let index = 0; index < 200_000; index++) await store.acquire(`name ${index}`, 'a', 1);
   globalThis.gc?.();
   assert.ok(process.memoryUsage().heapUsed - heapUsed < 20e6);
-});
-
-test('memory: times that cannot be meant are refused when they are first used', async () => {
-  await assert.rejects(tryAcquire(new MemoryStore({ ttl: 0 }), 'import'), RangeError);
-  await assert.rejects(
-    tryAcquire(new MemoryStore({ timeout: 'long' as never }), 'import'),
-    TypeError,
-  );
 });

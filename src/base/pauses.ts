@@ -1,0 +1,10 @@
+/** The pauses between the attempts at something that fails for now. */
+
+/**
+ * Lengths in milliseconds: each twice as long as the one before, from `first` up to `longest`, minus
+ * up to a quarter at random, so that many who failed at the same moment do not return at the same
+ * moment.
+ */
+export function* growingPauses(first: number, longest: number): Generator<number, never> {
+  for (let ms = first; ; ms = Math.min(2 * ms, longest)) yield ms * (0.75 + Math.random() / 4);
+}

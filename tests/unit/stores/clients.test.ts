@@ -1,0 +1,121 @@
+/** Each store says, when it is made, that a client is not one of its own, and which store takes it. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Cluster, Redis } from 'ioredis';
+import { Redis as Redis5 } from 'ioredis5';
+import { MemcacheClient } from 'memcache-client';
+import { createClient, createClientPool, createCluster, createSentinel } from 'redis';
+import { createClient as createClient4, createCluster as createCluster4 } from 'redis4';
+import {
+  createClient as createClient5,
+  createClientPool as createClientPool5,
+  createCluster as createCluster5,
+  createSentinel as createSentinel5,
+} from 'redis5';
+import { IoredisStore } from '../../../src/stores/ioredis.js';
+import { MemcacheStore } from '../../../src/stores/memcache.js';
+import { RedisStore } from '../../../src/stores/redis.js';
+
+const stores = { RedisStore, IoredisStore, MemcacheStore };
+type StoreName = keyof typeof stores;
+
+const rootNodes = [{ url: 'redis://127.0.0.1:1' }];
+const sentinel = { name: 'main', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] };
+const lazy = { lazyConnect: true };
+const server = '127.0.0.1:1';
+
+/** None of them is ever connected. */
+const clients: Record<StoreName, Record<string, object>> = {
+  RedisStore: {
+    'a client of redis 6': createClient(),
+    'a client of redis 5': createClient5(),
+    'a client of redis 4': createClient4(),
+    'a pool of redis 6': createClientPool(),
+    'a pool of redis 5': createClientPool5(),
+    'a cluster of redis 6': createCluster({ rootNodes }),
+    'a cluster of redis 5': createCluster5({ rootNodes }),
+    'a cluster of redis 4': createCluster4({ rootNodes }),
+    'a sentinel of redis 6': createSentinel(sentinel),
+    'a sentinel of redis 5': createSentinel5(sentinel),
+    'a client with other options for its commands': createClient().withTypeMapping({}),
+  },
+  IoredisStore: {
+    'a Redis of ioredis 6': new Redis(lazy),
+    'a Redis of ioredis 5': new Redis5(lazy),
+    'a Cluster of ioredis 6': new Cluster([server], lazy),
+  },
+  MemcacheStore: { 'a client of memcache-client': new MemcacheClient({ server }) },
+};
+
+const libraries: Record<StoreName, string> = {
+  RedisStore: 'redis',
+  IoredisStore: 'ioredis',
+  MemcacheStore: 'memcache-client',
+};
+
+for (const [store, Store] of Object.entries(stores) as [StoreName, typeof RedisStore][]) {
+  for (const [owner, theirs] of Object.entries(clients) as [StoreName, object][]) {
+    for (const [name, client] of Object.entries(theirs)) {
+      test(`${store}: ${name} ${owner === store ? 'is taken' : `belongs to ${owner}`}`, () => {
+        if (owner === store) return void new Store(client as never);
+        assert.throws(() => new Store(client as never), {
+          name: 'TypeError',
+          message: `${store} needs a client of ${libraries[store]}, not a client of ${libraries[owner]}, which ${owner} takes`,
+        });
+      });
+    }
+  }
+}
+
+/** They have an `eval`, and answer elsewhere than in its promise. */
+const legacy: Record<string, object> = {
+  'a client of redis 4 in legacy mode': createClient4({ legacyMode: true }),
+  'the legacy client of redis 6': createClient().legacy(),
+  'the legacy client of redis 5': createClient5().legacy(),
+  'a transaction of redis 6': createClient().multi(),
+  'a transaction of redis 4': createClient4().multi(),
+};
+
+for (const [name, client] of Object.entries(legacy)) {
+  for (const [store, Store] of Object.entries(stores)) {
+    test(`${store}: ${name} is refused`, () => {
+      assert.throws(() => new Store(client as never), {
+        name: 'TypeError',
+        message: `${store} needs a client of ${libraries[store as StoreName]}, not a client of redis in legacy mode, or a transaction`,
+      });
+    });
+  }
+}
+
+/** The methods by which clients of other libraries look like ours. */
+const strangers: Record<string, object> = {
+  'a client over HTTP (@upstash/redis)': { eval: async () => 1, get: async () => null },
+  'a client that calls back (redis 3)': { eval: () => true, EVAL: () => true, connected: true },
+  memjs: { get() {}, set() {}, add() {}, delete() {} },
+  'a client that calls back (memcached)': { get() {}, gets() {}, add() {}, cas() {} },
+  'a pipeline of ioredis': new Redis(lazy).pipeline(),
+  'a promise of a client': Promise.resolve(createClient()),
+  'a store': new RedisStore(createClient()),
+};
+
+for (const [name, client] of Object.entries(strangers)) {
+  for (const [store, Store] of Object.entries(stores)) {
+    test(`${store}: ${name} is refused`, () => {
+      assert.throws(() => new Store(client as never), {
+        name: 'TypeError',
+        message: new RegExp(`^${store} needs a client of ${libraries[store as StoreName]}, not `),
+      });
+    });
+  }
+}
+
+test('what is no client at all is shown', () => {
+  for (const given of [undefined, null, 'redis://127.0.0.1', 6379, createClient]) {
+    for (const Store of Object.values(stores)) {
+      assert.throws(() => new Store(given as never), TypeError);
+    }
+  }
+  assert.throws(() => new RedisStore('redis://127.0.0.1' as never), {
+    message: 'RedisStore needs a client of redis, not "redis://127.0.0.1"',
+  });
+});

@@ -1,0 +1,37 @@
+/** A time limit around a promise, and pauses that grow. */
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import { useClock } from '../../src/base/clock.js';
+import { growingPauses } from '../../src/base/pauses.js';
+import { within } from '../../src/base/time-limit.js';
+import { FakeClock } from './fake-clock.js';
+
+let clock: FakeClock;
+beforeEach(() => {
+  clock = FakeClock.install();
+});
+afterEach(() => useClock());
+
+test('what takes too long is an error that says what is missing', async () => {
+  const rejected = assert.rejects(within(5_000, 'no answer', new Promise(() => {})), {
+    message: 'no answer within 5000 ms',
+  });
+  await clock.advance(4_999);
+  await clock.advance(1);
+  await rejected;
+});
+
+test('what comes in time is passed on, and leaves no timer', async () => {
+  assert.equal(await within(5_000, 'no answer', Promise.resolve(7)), 7);
+  const failure = new Error('refused');
+  await assert.rejects(within(5_000, 'no answer', Promise.reject(failure)), failure);
+  assert.equal(clock.timers.size, 0);
+});
+
+test('pauses double up to the longest, less a quarter at most', () => {
+  const pauses = growingPauses(100, 1_000);
+  for (const most of [100, 200, 400, 800, 1_000, 1_000]) {
+    const { value } = pauses.next();
+    assert.ok(value <= most && value >= most * 0.75, `${value} of ${most}`);
+  }
+});
