@@ -48,7 +48,7 @@ export interface IoredisStoreOptions extends KeyedStoreOptions {}
 export class IoredisStore extends RedisLocks {
   /** @throws TypeError or RangeError for another client, or invalid options. */
   constructor(client: IoredisClient, options?: IoredisStoreOptions) {
-    checkClient('IoredisStore', client);
+    checkClient('ioredis', client);
     const { keyPrefix } = client.options;
     if (client.isCluster && keyPrefix) {
       throw new RangeError(

@@ -61,7 +61,7 @@ export class MemcacheStore implements LockStore {
    * options.
    */
   constructor(client: MemcacheClient, options?: MemcacheStoreOptions) {
-    checkClient('MemcacheStore', client);
+    checkClient('memcache-client', client);
     if (!checkServers(client)) {
       warn(
         'MemcacheStore cannot see how many servers its client uses: with several, two may hold a lock',
@@ -149,6 +149,7 @@ export class MemcacheStore implements LockStore {
  * @throws TypeError for several servers.
  */
 function checkServers({ options }: MemcacheClient): boolean {
+  if (typeof options?.server === 'string') return true;
   const servers = serversOf(options?.server);
   if (servers.some((server) => server !== servers[0])) {
     throw new TypeError(

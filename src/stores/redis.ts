@@ -14,6 +14,7 @@ export interface RedisClient {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   /** The same command. By it and `connect`, clients of node-redis are told from all others. */
   readonly EVAL: unknown;
+  /** Never called: the client is the caller's. */
   connect(): Promise<unknown>;
   /** Where there is none (a pool), nobody is woken: those who wait ask more often. */
   duplicate?(overrides?: object): RedisSubscriberClient;
@@ -60,7 +61,7 @@ export interface RedisStoreOptions extends KeyedStoreOptions {}
 export class RedisStore extends RedisLocks {
   /** @throws TypeError or RangeError for another client, or invalid options. */
   constructor(client: RedisClient, options?: RedisStoreOptions) {
-    checkClient('RedisStore', client);
+    checkClient('redis', client);
     const access = {
       evaluate: evaluateWith(client),
       openSubscriber: (events: SubscriberEvents) => subscriberOf(client, events),
