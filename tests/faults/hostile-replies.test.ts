@@ -44,7 +44,7 @@ const wrongReplies = [
   '_\r\n',
   ',1.5\r\n',
   ',nan\r\n',
-  '(1\r\n',
+  '(9007199254740993\r\n',
   '%1\r\n+a\r\n:1\r\n',
   '~1\r\n:1\r\n',
   '=6\r\ntxt:01\r\n',
