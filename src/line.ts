@@ -58,8 +58,8 @@ export class Line {
   #rest: Rest | undefined;
   /** The head was woken from its rest, or soon will be. */
   #woken = false;
-  /** When it was last known that somebody held the lock, by the monotonic clock. */
-  #heldAt = -Infinity;
+  /** Until when somebody is known to have held the lock, or to hold it, by the monotonic clock. */
+  #heldUntil = -Infinity;
   /** The head was woken while it asked: what it is told may be out of date. */
   #wokenEarly = false;
   #watch: Promise<AsyncDisposable | undefined> | undefined;
@@ -114,10 +114,10 @@ export class Line {
 
   /**
    * An outage never looks like "held": the store said so since `start`, or this very process held the
-   * lock, or the head rests because of what the store said last.
+   * lock. That the head rests says nothing: its rest may be overdue, in a process that was stopped.
    */
   #wasHeldSince(start: Moment): boolean {
-    return this.#heldAt >= start.monotonic || this.#rest !== undefined;
+    return this.#heldUntil >= start.monotonic || holderOf(this.#lock) !== undefined;
   }
 
   #unanswered(wait: number): StoreError {
@@ -165,7 +165,7 @@ export class Line {
   /** While this very process holds the lock, nobody asks the store. */
   #restBehind(holder: Holder): Promise<void> {
     holder.onEnd = (release, after = 0) => {
-      this.#heldAt = clock.monotonic();
+      this.#heldUntil = clock.monotonic() + after;
       if (release) this.#follow(release);
       if (after > 0) this.#lapse = later(now(), after);
       this.#wake();
@@ -177,7 +177,7 @@ export class Line {
     { retryAfter = Infinity }: Refusal,
     release: Promise<boolean | undefined> | undefined,
   ): Promise<void> {
-    this.#heldAt = clock.monotonic();
+    this.#heldUntil = clock.monotonic();
     if (release) {
       const overtook = await release;
       if (overtook) overtakings.set(this.#lock.store, (overtakings.get(this.#lock.store) ?? 0) + 1);
@@ -224,6 +224,7 @@ export class Line {
       if (ours) return;
       // Nothing is known of a lapse any more.
       this.#lapse = undefined;
+      this.#heldUntil = Math.min(this.#heldUntil, clock.monotonic());
       this.#wake();
     });
   }

@@ -72,6 +72,33 @@ export const found: readonly { readonly title: string; readonly script: Script }
       ],
     },
   },
+  {
+    // Its patience and the rest of its head were over at once, when the process came to itself: the head
+    // still seemed to rest, and the word of the store from before the wait was taken for "held".
+    title: 'a wait that a stall swallowed, without a word from the store, does not end with "held"',
+    script: {
+      seed: 1,
+      server: { timeout: 500, wakes: true, fences: false, knowsLife: false, step: 1 },
+      processes: [
+        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        {
+          rate: 1,
+          ordered: false,
+          sleeps: false,
+          fates: [
+            { kind: 'delivered', there: 17, back: 0 },
+            { kind: 'late', fails: 377, share: 0.1 },
+          ],
+        },
+      ],
+      steps: [
+        { after: 0, process: 1, action: take },
+        { after: 16, process: 0, action: { ...take, wait: Infinity } },
+        { after: 7, process: 0, action: { ...take, wait: 2_000 } },
+        { after: 44, process: 0, action: { do: 'stall', ms: 1_956, first: 'timers' } },
+      ],
+    },
+  },
 ];
 
 function once(ms: number, ttl: number) {

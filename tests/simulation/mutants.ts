@@ -245,8 +245,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'what the store said long ago counts as "held"',
     file: 'line.ts',
-    text: 'return this.#heldAt >= start.monotonic || this.#rest !== undefined;',
-    replacement: 'return this.#heldAt > 0 || this.#rest !== undefined;',
+    text: 'return this.#heldUntil >= start.monotonic ||',
+    replacement: 'return this.#heldUntil > 0 ||',
   },
   {
     name: 'a body is done although its lease was lost',
