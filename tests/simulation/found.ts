@@ -99,6 +99,34 @@ export const found: readonly { readonly title: string; readonly script: Script }
       ],
     },
   },
+  {
+    // The judge forgot what the process had left to lapse as soon as somebody else had held the lock.
+    title: 'a wait that began while a lease of its process was left to lapse may end with "held"',
+    script: {
+      seed: 2,
+      server: { timeout: 2_000, wakes: false, fences: false, knowsLife: false, step: 1 },
+      processes: [
+        {
+          rate: 1,
+          ordered: false,
+          sleeps: false,
+          fates: [
+            { kind: 'delivered', there: 41, back: 2 },
+            { kind: 'sent again', there: 0, again: 0, back: 0 },
+            { kind: 'delivered', there: 2_000, back: 0 },
+          ],
+        },
+        { rate: 1, ordered: false, sleeps: false, fates: [] },
+      ],
+      steps: [
+        { after: 0, process: 0, action: { ...take, wait: Infinity, end: 'lapse' } },
+        { after: 5, process: 0, action: { ...take, wait: Infinity } },
+        { after: 39, process: 0, action: { ...take, wait: Infinity } },
+        { after: 9, process: 0, action: { ...take, wait: 2_000 } },
+        { after: 31, process: 1, action: { ...take, wait: Infinity } },
+      ],
+    },
+  },
 ];
 
 function once(ms: number, ttl: number) {

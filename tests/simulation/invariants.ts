@@ -79,7 +79,7 @@ export class Judge {
   /** Processes that do not only stand in line, so that several of their attempts may be under way. */
   readonly #outOfLine = new Set<SimulatedProcess>();
   readonly #signals = new Map<AbortSignal, SimulatedProcess>();
-  /** When each process last knew that a lock was held, by its monotonic clock. */
+  /** Until when each process knows that a lock was held, or is, by its monotonic clock. */
   readonly #knownHeld = new Map<SimulatedProcess, Map<string, number>>();
   #noted: Violation | undefined;
   #called = 0;
@@ -150,7 +150,9 @@ export class Judge {
     ms: number,
   ): void {
     const { operation, name, token, ttl } = request;
-    if (typeof answer === 'object' && !answer.granted) this.#knows(process, name);
+    if (typeof answer === 'object' && !answer.granted) this.#knowsHeld(process, name);
+    if (operation === 'extend' && answer === true && this.#isLeftToLapse(token, ttl))
+      this.#knowsHeld(process, name, ttl - ms);
     // What comes later, nobody waits for.
     const inTime = ms < Math.min(this.#timeout, ttl / 3) - tick;
     if (operation !== 'extend' || answer !== false || !inTime) return;
@@ -187,9 +189,17 @@ export class Judge {
     must(known >= startMonotonic || isOurs, 'an outage is never "held"', details);
   }
 
-  #knows(process: SimulatedProcess, name: string): void {
+  /** A process learns that a lock is held, and for how much longer. */
+  #knowsHeld(process: SimulatedProcess, name: string, ms = 0): void {
     const known = this.#knownHeld.get(process) ?? new Map<string, number>();
-    this.#knownHeld.set(process, known.set(name, process.monotonic()));
+    this.#knownHeld.set(process, known.set(name, process.monotonic() + Math.max(0, ms)));
+  }
+
+  /** Whether an extension to `ttl` was the release of a lease whose lock is to stay taken for a while. */
+  #isLeftToLapse(token: string, ttl: number): boolean {
+    const isIt = ({ lease, fate, lapse }: Tenure) =>
+      lease.token === token && fate === 'released' && ttl <= lapse;
+    return [...this.tenures].some(isIt);
   }
 
   excuse({ lease }: Tenure, reason: string): void {
@@ -334,7 +344,7 @@ export class Judge {
     if (tenure.ended) return;
     tenure.ended = true;
     const { process, lease, signal, fate } = tenure;
-    this.#knows(process, lease.name);
+    this.#knowsHeld(process, lease.name);
     if (fate !== 'open' && fate !== 'forgotten') return;
     this.#world.tell('lease lost', process.name, () => lease.token.slice(0, 4));
     must(signal?.aborted !== false, 'loss is told by the deadline', 'lost without a word');
