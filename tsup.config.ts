@@ -1,16 +1,10 @@
 import { defineConfig, type Options } from 'tsup';
+import subpaths from './subpaths.json' with { type: 'json' };
 
-/** One entry for each subpath of package.json's `exports`, by the name of its built file. */
-const library = {
-  index: 'src/index.ts',
-  memory: 'src/stores/memory.ts',
-  file: 'src/stores/file.ts',
-  redis: 'src/stores/redis.ts',
-  ioredis: 'src/stores/ioredis.ts',
-  memcache: 'src/stores/memcache.ts',
-  quorum: 'src/stores/quorum.ts',
-  testing: 'src/testing/index.ts',
-};
+/** One entry for each subpath, by the name of its built file. */
+const library = Object.fromEntries(
+  Object.entries(subpaths).map(([subpath, source]) => [subpath.slice(2) || 'index', source]),
+);
 
 const common: Options = {
   target: 'node20.11',

@@ -3,7 +3,10 @@
  *
  * @module dlock-js
  */
-export { acquire, adopt, tryAcquire } from './acquire.js';
+export { acquire, adopt, tryAcquire } from './api/acquire.js';
+export { locked, type Outcome } from './api/locked.js';
+export { once } from './api/once.js';
+export type { AcquireOptions, LeaseOptions, OnceOptions } from './asking/terms.js';
 export {
   AcquireTimeoutError,
   DlockError,
@@ -13,9 +16,6 @@ export {
   StoreError,
 } from './base/errors.js';
 export type { DlockEvents, LeaseEvent } from './base/events.js';
-export type { Lease } from './lease.js';
-export { locked, type Outcome } from './locked.js';
-export { once } from './once.js';
-export type { AcquireOptions, LeaseOptions, OnceOptions } from './options.js';
+export type { Lease } from './lease/lease.js';
+export type { LeaseTicket } from './lease/ticket.js';
 export type { Attempt, LockStore } from './store.js';
-export type { LeaseTicket } from './ticket.js';

@@ -1,5 +1,5 @@
 /** Watches over a lease, and tells when the command must be stopped so that it ends in time. */
-import type { Lease } from '../lease.js';
+import type { Lease } from '../lease/lease.js';
 
 const longestTimer = 2 ** 31 - 1;
 

@@ -1,7 +1,7 @@
 /** The clients of node-redis (4, 5, 6) for each kind of place, not connected yet. */
 import { readFileSync } from 'node:fs';
 import { reasonOf } from '../base/errors.js';
-import type { RedisClient } from '../stores/redis.js';
+import type { RedisClient } from '../stores/redis/redis.js';
 import { connectTimeout, UnusableStore } from './client.js';
 import type { Host, RedisCluster, RedisSentinel, RedisServer, TlsFiles } from './place.js';
 

@@ -1,6 +1,6 @@
 /** Redis by its place: the client of a server, a cluster, or what sentinels watch over, connected. */
 import { within } from '../base/time-limit.js';
-import { RedisStore, type RedisStoreOptions } from '../stores/redis.js';
+import { RedisStore, type RedisStoreOptions } from '../stores/redis/redis.js';
 import { connectTimeout, load } from './client.js';
 import type { RedisPlace } from './place.js';
 import { type Redis, serverClient, topologyClient } from './redis-clients.js';

@@ -1,10 +1,10 @@
 /** The story of one run: the store, the lock, the command, and what came of it. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { locked } from '../api/locked.js';
+import { once } from '../api/once.js';
 import { LeaseLostError, StoreError } from '../base/errors.js';
 import { lockNamed } from '../base/names.js';
-import type { Lease } from '../lease.js';
-import { locked } from '../locked.js';
-import { once } from '../once.js';
+import type { Lease } from '../lease/lease.js';
 import type { LockStore } from '../store.js';
 import { type Settings, UsageError } from './arguments.js';
 import { UnusableStore } from './client.js';

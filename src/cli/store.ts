@@ -2,11 +2,11 @@
 import { reasonOf } from '../base/errors.js';
 import { within } from '../base/time-limit.js';
 import type { LockStore } from '../store.js';
-import { FileStore } from '../stores/file.js';
+import { FileStore } from '../stores/file/file.js';
 import { MemcacheStore } from '../stores/memcache.js';
 import { defaults, type KeyedStoreOptions } from '../stores/options.js';
-import { QuorumStore } from '../stores/quorum.js';
-import { RedisStore } from '../stores/redis.js';
+import { QuorumStore } from '../stores/quorum/quorum.js';
+import { RedisStore } from '../stores/redis/redis.js';
 import { type Settings, UsageError } from './arguments.js';
 import { UnusableStore } from './client.js';
 import { userDirectory } from './home.js';

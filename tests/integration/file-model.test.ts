@@ -11,7 +11,7 @@ import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FileStore } from 'dlock-js/file';
 import { clock, useClock } from '../../src/base/clock.js';
-import { sweep } from '../../src/stores/file-sweep.js';
+import { sweep } from '../../src/stores/file/sweep.js';
 import { day, withWallClock } from '../wall-clock.js';
 import { ended, startWorker } from '../workers.js';
 

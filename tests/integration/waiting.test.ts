@@ -8,7 +8,7 @@ import { acquire, type LockStore, locked, tryAcquire } from 'dlock-js';
 import { MemoryStore } from 'dlock-js/memory';
 import { RedisStore } from 'dlock-js/redis';
 import { createClient, createClientPool } from 'redis';
-import { Line } from '../../src/line.js';
+import { Line } from '../../src/line/line.js';
 import { eventually, slack, thief } from '../../src/testing/fixture.js';
 import { type OwnServer, startRedis } from '../servers.js';
 

@@ -1,7 +1,7 @@
 /** What must hold at every step of a run, and at its end, whatever befell it. */
 import { getEventListeners } from 'node:events';
 import type { Moment } from '../../src/base/clock.js';
-import type { Lease } from '../../src/lease.js';
+import type { Lease } from '../../src/lease/lease.js';
 import type { Attempt } from '../../src/store.js';
 import type { SimulatedProcess } from './process.js';
 import { type Request, type SimulatedServer, stranger } from './server.js';

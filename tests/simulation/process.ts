@@ -4,7 +4,7 @@
  * killed.
  */
 import type { Clock, Moment } from '../../src/base/clock.js';
-import type { Lease } from '../../src/lease.js';
+import type { Lease } from '../../src/lease/lease.js';
 import type { Core, CoreCopy } from './core.js';
 import type { Happening, World } from './world.js';
 

@@ -1,7 +1,7 @@
 /** tryAcquire: three outcomes, and nothing left behind when the outcome is unknown. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { acquire, tryAcquire } from '../../src/acquire.js';
+import { acquire, tryAcquire } from '../../src/api/acquire.js';
 import { useClock } from '../../src/base/clock.js';
 import { StoreError } from '../../src/base/errors.js';
 import type { Attempt } from '../../src/store.js';

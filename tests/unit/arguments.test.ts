@@ -1,11 +1,11 @@
 /** Arguments: what is not an option, a name or a body is refused before any request, and says so. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { acquire, adopt, tryAcquire } from '../../src/acquire.js';
+import { acquire, adopt, tryAcquire } from '../../src/api/acquire.js';
+import { locked } from '../../src/api/locked.js';
+import { once } from '../../src/api/once.js';
 import { lockNamed, partsOf, periodLock } from '../../src/base/names.js';
-import type { Lease } from '../../src/lease.js';
-import { locked } from '../../src/locked.js';
-import { once } from '../../src/once.js';
+import type { Lease } from '../../src/lease/lease.js';
 import { ScriptedStore } from './scripted-store.js';
 
 let store: ScriptedStore;

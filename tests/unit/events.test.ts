@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, beforeEach, test } from 'node:test';
-import { tryAcquire } from '../../src/acquire.js';
+import { tryAcquire } from '../../src/api/acquire.js';
 import { tell } from '../../src/base/events.js';
 import { cut, ScriptedStore } from './scripted-store.js';
 

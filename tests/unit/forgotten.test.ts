@@ -1,9 +1,9 @@
 /** Leases that their callers let go: which of them are forgotten, and which are kept by their signal. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { tryAcquire } from '../../src/acquire.js';
+import { tryAcquire } from '../../src/api/acquire.js';
 import { useClock } from '../../src/base/clock.js';
-import type { Lease } from '../../src/lease.js';
+import type { Lease } from '../../src/lease/lease.js';
 import { FakeClock, settled } from './fake-clock.js';
 import { ScriptedStore } from './scripted-store.js';
 

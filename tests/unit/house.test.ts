@@ -1,11 +1,10 @@
-/** The shape of the house, read off the import lines, against the map in CONTRIBUTING.md. */
+/** What the house says of itself, against what is there; that its rooms are kept, `npm run lint` sees. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { Options } from 'tsup';
-import builds from '../../tsup.config.js';
+import subpaths from '../../subpaths.json' with { type: 'json' };
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -22,78 +21,48 @@ function readMap(): string[] {
 }
 
 const map = readMap();
-/** The files of src that have a line of their own, and the rooms within which imports are free. */
-const floors = map
-  .filter((path) => /^src\/./.test(path) && path !== 'src/base/')
-  .map((path) => path.replace('src/', ''));
 
 const source = join(root, 'src');
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((file) =>
   file.endsWith('.ts'),
 );
 
-interface Import {
-  readonly from: string;
-  readonly typesOnly: boolean;
-}
-
-/** What a file imports of the house; the name of the package stands for its public names. */
-function importsOf(file: string): Import[] {
-  const text = readFileSync(join(source, file), 'utf8');
-  return [...text.matchAll(/^(?:import|export)\b([^;]*?)\bfrom '(\..*?|dlock-js)';/gms)].map(
-    ([, names, path = '']) => ({
-      from:
-        path === 'dlock-js'
-          ? 'index.ts'
-          : relative(source, join(source, dirname(file), path)).replace(/\.js$/, '.ts'),
-      typesOnly: /^\s*type\b/.test(names ?? ''),
-    }),
-  );
-}
-
-/** The line of a file, or that of its room. */
-const floorOf = (file: string) =>
-  floors.findIndex((floor) => file === floor || (floor.endsWith('/') && file.startsWith(floor)));
-
-test('the map has a line for every file of src, or for its room, and all that it names exists', () => {
-  for (const file of files) assert.notEqual(floorOf(file), -1, `${file} is not on the map`);
+test('all that the map names exists', () => {
+  assert.ok(map.includes('src/base/'));
   for (const path of map) assert.ok(existsSync(join(root, path)), `there is no ${path}`);
 });
 
-test('a file imports only from lines of the map further down', () => {
-  for (const file of files) {
-    for (const { from } of importsOf(file).filter(({ from }) => files.includes(from))) {
-      const isRoom = floors[floorOf(file)]?.endsWith('/') && floorOf(from) === floorOf(file);
-      assert.ok(isRoom || floorOf(from) > floorOf(file), `${file} imports ${from}`);
-    }
+test('package.json, tsconfig.json and the README have the subpaths of the list', () => {
+  const listed = Object.keys(subpaths);
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  assert.deepEqual(
+    exports,
+    Object.fromEntries([
+      ...listed.map((subpath) => [subpath, conditionsOf(subpath.slice(2) || 'index')]),
+      ['./package.json', './package.json'],
+    ]),
+  );
+  const { compilerOptions } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'));
+  const paths = Object.entries(subpaths).map(([subpath, path]) => [
+    subpath.replace('.', 'dlock-js'),
+    [`./${path}`],
+  ]);
+  assert.deepEqual(compilerOptions.paths, Object.fromEntries(paths));
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  for (const subpath of listed.slice(1)) {
+    assert.ok(
+      readme.includes(`\`${subpath.replace('.', 'dlock-js')}\``),
+      `${subpath} in the README`,
+    );
   }
 });
 
-test('a store imports nothing of the core but base/ and the types of its contract', () => {
-  for (const file of files.filter((file) => file.startsWith('stores/'))) {
-    for (const { from, typesOnly } of importsOf(file)) {
-      const allowed = /^(stores|base)\//.test(from) || (from === 'store.ts' && typesOnly);
-      assert.ok(allowed, `${file} imports ${from}`);
-    }
-  }
-});
-
-test('the conformance suite knows the core by its public names only, and nobody knows the suite', () => {
-  for (const file of files) {
-    for (const { from } of importsOf(file)) {
-      const isOfSuite = file.startsWith('testing/');
-      if (isOfSuite) assert.ok(/^(testing\/|index\.ts$)/.test(from), `${file} imports ${from}`);
-      else assert.ok(!from.startsWith('testing/'), `${file} imports ${from}`);
-    }
-  }
-});
-
-test('the reference describes every subpath', () => {
-  const [library] = builds as Options[];
-  const reference = readFileSync(join(source, '../typedoc.jsonc'), 'utf8');
-  const described = [...reference.matchAll(/"(src\/.*\.ts)"/g)].map(([, file]) => file);
-  assert.deepEqual(described.sort(), Object.values(library?.entry ?? {}).sort());
-});
+function conditionsOf(file: string) {
+  return {
+    import: { types: `./dist/${file}.d.ts`, default: `./dist/${file}.js` },
+    require: { types: `./dist/${file}.d.cts`, default: `./dist/${file}.cjs` },
+  };
+}
 
 test('each file opens by saying what it is for, and has no default export', () => {
   for (const file of files) {

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { inspect } from 'node:util';
-import { adopt, tryAcquire } from '../../src/acquire.js';
+import { adopt, tryAcquire } from '../../src/api/acquire.js';
+import type { LeaseOptions } from '../../src/asking/terms.js';
 import { useClock } from '../../src/base/clock.js';
 import { LeaseLostError, StoreError } from '../../src/base/errors.js';
-import type { Lease } from '../../src/lease.js';
-import type { LeaseOptions } from '../../src/options.js';
+import type { Lease } from '../../src/lease/lease.js';
 import { FakeClock, settled } from './fake-clock.js';
 import { cut, never, ScriptedStore } from './scripted-store.js';
 

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { acquire, tryAcquire } from '../../src/acquire.js';
+import { acquire, tryAcquire } from '../../src/api/acquire.js';
 import { useClock } from '../../src/base/clock.js';
 import { AcquireTimeoutError, StoreError } from '../../src/base/errors.js';
-import type { Lease } from '../../src/lease.js';
+import type { Lease } from '../../src/lease/lease.js';
 import type { Attempt } from '../../src/store.js';
 import { FakeClock, settled } from './fake-clock.js';
 import { cut, ScriptedStore } from './scripted-store.js';

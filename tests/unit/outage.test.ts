@@ -1,11 +1,11 @@
 /** Waiting on a store that does not answer: an outage never looks like "held". */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { acquire, tryAcquire } from '../../src/acquire.js';
+import { acquire, tryAcquire } from '../../src/api/acquire.js';
+import { locked } from '../../src/api/locked.js';
+import { once } from '../../src/api/once.js';
 import { useClock } from '../../src/base/clock.js';
 import { StoreError } from '../../src/base/errors.js';
-import { locked } from '../../src/locked.js';
-import { once } from '../../src/once.js';
 import type { Attempt } from '../../src/store.js';
 import { FakeClock } from './fake-clock.js';
 import { never, ScriptedStore } from './scripted-store.js';

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import FakeTimers from '@sinonjs/fake-timers';
 import { build } from 'esbuild';
 import { execa } from 'execa';
-import { acquire, tryAcquire } from '../../src/acquire.js';
+import { acquire, tryAcquire } from '../../src/api/acquire.js';
 import { MemoryStore } from '../../src/stores/memory.js';
 import { eventually } from '../../src/testing/fixture.js';
 

@@ -29,7 +29,7 @@ for (const operation of [...operations, 'writeFile'] as (keyof typeof fs)[]) {
 syncBuiltinESMExports();
 
 if (work === 'sweep') {
-  const { sweep } = await import('../../../src/stores/file-sweep.js');
+  const { sweep } = await import('../../../src/stores/file/sweep.js');
   await sweep(directory);
 } else {
   const { FileStore } = await import('dlock-js/file');

@@ -12,9 +12,9 @@ import {
   createCluster as createCluster5,
   createSentinel as createSentinel5,
 } from 'redis5';
-import { IoredisStore } from '../../../src/stores/ioredis.js';
 import { MemcacheStore } from '../../../src/stores/memcache.js';
-import { RedisStore } from '../../../src/stores/redis.js';
+import { IoredisStore } from '../../../src/stores/redis/ioredis.js';
+import { RedisStore } from '../../../src/stores/redis/redis.js';
 
 const stores = { RedisStore, IoredisStore, MemcacheStore };
 type StoreName = keyof typeof stores;

@@ -15,7 +15,7 @@ import {
   newAsideName,
   parseState,
   stateName,
-} from '../../../src/stores/file-state.js';
+} from '../../../src/stores/file/state.js';
 
 const awkward = fc.constantFrom(
   '.',
@@ -89,7 +89,7 @@ test('file state: two processes from one startup snapshot choose different names
   const directory = mkdtempSync(join(tmpdir(), 'dlock-snapshot-'));
   const [script, blob] = [join(directory, 'script.cjs'), join(directory, 'blob')];
   try {
-    const source = fileURLToPath(new URL('../../../src/stores/file-state.ts', import.meta.url));
+    const source = fileURLToPath(new URL('../../../src/stores/file/state.ts', import.meta.url));
     const contents = `
       import { startupSnapshot } from 'node:v8';
       import { firstState, newAsideName } from ${JSON.stringify(source)};

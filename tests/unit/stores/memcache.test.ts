@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { MemcacheClient } from 'memcache-client';
-import { tryAcquire } from '../../../src/acquire.js';
+import { tryAcquire } from '../../../src/api/acquire.js';
 import { StoreError } from '../../../src/base/errors.js';
 import { MemcacheStore } from '../../../src/stores/memcache.js';
 

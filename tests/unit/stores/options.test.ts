@@ -5,12 +5,12 @@ import { Redis } from 'ioredis';
 import { MemcacheClient } from 'memcache-client';
 import { createClient } from 'redis';
 import type { LockStore } from '../../../src/store.js';
-import { FileStore } from '../../../src/stores/file.js';
-import { IoredisStore } from '../../../src/stores/ioredis.js';
+import { FileStore } from '../../../src/stores/file/file.js';
 import { MemcacheStore } from '../../../src/stores/memcache.js';
 import { MemoryStore } from '../../../src/stores/memory.js';
-import { QuorumStore } from '../../../src/stores/quorum.js';
-import { RedisStore } from '../../../src/stores/redis.js';
+import { QuorumStore } from '../../../src/stores/quorum/quorum.js';
+import { IoredisStore } from '../../../src/stores/redis/ioredis.js';
+import { RedisStore } from '../../../src/stores/redis/redis.js';
 
 type Create = (options?: object) => LockStore;
 

@@ -1,6 +1,6 @@
 /** QuorumStore passes the conformance suite, with an odd and with an even number of members. */
 import { after } from 'node:test';
-import { QuorumStore } from '../../../src/stores/quorum.js';
+import { QuorumStore } from '../../../src/stores/quorum/quorum.js';
 import { testStore } from '../../../src/testing/index.js';
 import { memories } from './quorum-members.js';
 

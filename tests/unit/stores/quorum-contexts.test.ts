@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, beforeEach, test } from 'node:test';
-import { tryAcquire } from '../../../src/acquire.js';
+import { tryAcquire } from '../../../src/api/acquire.js';
 import { useClock } from '../../../src/base/clock.js';
-import { QuorumStore } from '../../../src/stores/quorum.js';
+import { QuorumStore } from '../../../src/stores/quorum/quorum.js';
 import { altered, assertFree } from '../../../src/testing/fixture.js';
 import { FakeClock, settled } from '../fake-clock.js';
 import { cut } from '../scripted-store.js';

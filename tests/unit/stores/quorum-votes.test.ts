@@ -1,10 +1,10 @@
 /** QuorumStore gives a member that lost its vote the vote again, and leaves nothing behind by that. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { adopt, tryAcquire } from '../../../src/acquire.js';
+import { adopt, tryAcquire } from '../../../src/api/acquire.js';
 import { pause, useClock } from '../../../src/base/clock.js';
 import type { LockStore } from '../../../src/store.js';
-import { QuorumStore } from '../../../src/stores/quorum.js';
+import { QuorumStore } from '../../../src/stores/quorum/quorum.js';
 import { altered, assertFree, assertTaken, thief } from '../../../src/testing/fixture.js';
 import { FakeClock, settled } from '../fake-clock.js';
 import { cut, never, ScriptedStore } from '../scripted-store.js';

@@ -1,12 +1,12 @@
 /** QuorumStore over members that hold, fail, are late or never answer. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { tryAcquire } from '../../../src/acquire.js';
+import { tryAcquire } from '../../../src/api/acquire.js';
 import { pause, useClock } from '../../../src/base/clock.js';
 import { StoreError } from '../../../src/base/errors.js';
 import type { LockStore } from '../../../src/store.js';
 import { MemoryStore } from '../../../src/stores/memory.js';
-import { QuorumStore } from '../../../src/stores/quorum.js';
+import { QuorumStore } from '../../../src/stores/quorum/quorum.js';
 import { altered, assertFree, assertTaken, thief } from '../../../src/testing/fixture.js';
 import { FakeClock, settled } from '../fake-clock.js';
 import { cut, never, ScriptedStore } from '../scripted-store.js';

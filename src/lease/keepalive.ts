@@ -2,11 +2,11 @@
  * The life of one lease: until when it is valid, its renewal, and how its loss is told. It knows
  * nothing of the handle that the caller holds, so that a forgotten handle can be collected.
  */
-import { askToExtend, type Claim, certainLife } from './ask.js';
-import { Alarm, earliest, later, type Moment, never, now, until } from './base/clock.js';
-import { LeaseLostError } from './base/errors.js';
-import { tell, warn } from './base/events.js';
-import { lockNamed, partsOf } from './base/names.js';
+import { askToExtend, type Claim, certainLife } from '../asking/ask.js';
+import { Alarm, earliest, later, type Moment, never, now, until } from '../base/clock.js';
+import { LeaseLostError } from '../base/errors.js';
+import { tell, warn } from '../base/events.js';
+import { lockNamed, partsOf } from '../base/names.js';
 import { Holder } from './holders.js';
 
 /**

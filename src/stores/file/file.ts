@@ -5,7 +5,9 @@
  */
 import { lstat, mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Attempt, LockStore } from '../store.js';
+import type { Attempt, LockStore } from '../../store.js';
+import { readOptions, type StoreOptions } from '../options.js';
+import { checkRequest } from '../requests.js';
 import {
   directoryName,
   firstState,
@@ -14,11 +16,9 @@ import {
   type State,
   stateName,
   wallTime,
-} from './file-state.js';
-import { sweepHourly } from './file-sweep.js';
-import { watchDirectory } from './file-watch.js';
-import { readOptions, type StoreOptions } from './options.js';
-import { checkRequest } from './requests.js';
+} from './state.js';
+import { sweepHourly } from './sweep.js';
+import { watchDirectory } from './watch.js';
 
 /** The times of a {@link FileStore}. */
 export interface FileStoreOptions extends StoreOptions {}

@@ -2,16 +2,16 @@
  * The line of those in this process who want one lock of one store: first come, first served. Only
  * the head of the line talks to the store, so a thousand who wait cost it what one does.
  */
-import { storeErrorOf } from './ask.js';
-import { onAbort } from './base/abort.js';
-import { Alarm, clock, later, type Moment, now, until } from './base/clock.js';
-import { outsideCallers } from './base/context.js';
-import type { StoreError } from './base/errors.js';
-import { type Holder, holderOf } from './holders.js';
-import type { HeldLease } from './lease.js';
-import { type Lock, Registry } from './registry.js';
+import { storeErrorOf } from '../asking/ask.js';
+import { onAbort } from '../base/abort.js';
+import { Alarm, clock, later, type Moment, now, until } from '../base/clock.js';
+import { outsideCallers } from '../base/context.js';
+import type { StoreError } from '../base/errors.js';
+import { type Holder, holderOf } from '../lease/holders.js';
+import type { HeldLease } from '../lease/lease.js';
+import { type Lock, Registry } from '../lease/registry.js';
+import type { LockStore } from '../store.js';
 import { Rest } from './rest.js';
-import type { LockStore } from './store.js';
 
 /** The store says that somebody else holds the lock, for `retryAfter` more if it knows. */
 export interface Refusal {

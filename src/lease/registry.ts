@@ -1,5 +1,5 @@
 /** What a process knows of its locks, by store and name. */
-import type { LockStore } from './store.js';
+import type { LockStore } from '../store.js';
 
 export interface Lock {
   readonly store: LockStore;

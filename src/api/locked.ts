@@ -1,9 +1,10 @@
 /** Running a piece of work under a lock. */
+
+import { type AcquireOptions, checkBody, readTerms } from '../asking/terms.js';
+import { warn } from '../base/events.js';
+import type { Lease } from '../lease/lease.js';
+import type { LockStore } from '../store.js';
 import { acquireInLine } from './acquire.js';
-import { warn } from './base/events.js';
-import type { Lease } from './lease.js';
-import { type AcquireOptions, checkBody, readTerms } from './options.js';
-import type { LockStore } from './store.js';
 
 /** What came of it: the value of the body, or why the body did not run. */
 export type Outcome<T, Reason extends string = 'held'> =

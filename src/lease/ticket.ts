@@ -1,6 +1,6 @@
 /** A lease on its way from one process to another. */
-import { checkTime, requirements } from './base/arguments.js';
-import { lockNamed } from './base/names.js';
+import { checkTime, requirements } from '../base/arguments.js';
+import { lockNamed } from '../base/names.js';
 
 /**
  * What `handOver` gives and `adopt` takes: plain JSON. Who knows it can keep the lock or give it

@@ -1,11 +1,5 @@
 /** Taking a lock. */
-import { askToAcquire, askToExtend, type Claim, newClaim, storeError } from './ask.js';
-import { type Moment, now } from './base/clock.js';
-import { AcquireTimeoutError } from './base/errors.js';
-import { tell } from './base/events.js';
-import { lockNamed } from './base/names.js';
-import { HeldLease, type Lease } from './lease.js';
-import { Line, type Refusal } from './line.js';
+import { askToAcquire, askToExtend, type Claim, newClaim, storeError } from '../asking/ask.js';
 import {
   type AcquireOptions,
   acquireOptions,
@@ -13,11 +7,17 @@ import {
   leaseOptions,
   readTerms,
   type Terms,
-} from './options.js';
-import type { LockStore } from './store.js';
-import { type LeaseTicket, readTicket } from './ticket.js';
-import { newToken } from './token.js';
-import { undo } from './undo.js';
+} from '../asking/terms.js';
+import { newToken } from '../asking/token.js';
+import { undo } from '../asking/undo.js';
+import { type Moment, now } from '../base/clock.js';
+import { AcquireTimeoutError } from '../base/errors.js';
+import { tell } from '../base/events.js';
+import { lockNamed } from '../base/names.js';
+import { HeldLease, type Lease } from '../lease/lease.js';
+import { type LeaseTicket, readTicket } from '../lease/ticket.js';
+import { Line, type Refusal } from '../line/line.js';
+import type { LockStore } from '../store.js';
 
 /**
  * Tries once to take the lock `name`.

@@ -1,16 +1,15 @@
 /** A lease: the caller's handle on a lock it holds. */
 import { setMaxListeners } from 'node:events';
 import type { InspectOptions, inspect } from 'node:util';
-import { askToExtend, askToRelease, type Claim, certainLife } from './ask.js';
-import { checkOptions, checkTime } from './base/arguments.js';
-import { clock, type Moment } from './base/clock.js';
-
-import { tell, warn } from './base/events.js';
-import { lockNamed } from './base/names.js';
+import { askToExtend, askToRelease, type Claim, certainLife } from '../asking/ask.js';
+import type { Terms } from '../asking/terms.js';
+import { undo } from '../asking/undo.js';
+import { checkOptions, checkTime } from '../base/arguments.js';
+import { clock, type Moment } from '../base/clock.js';
+import { tell, warn } from '../base/events.js';
+import { lockNamed } from '../base/names.js';
 import { KeepAlive } from './keepalive.js';
-import type { Terms } from './options.js';
 import type { LeaseTicket } from './ticket.js';
-import { undo } from './undo.js';
 
 /**
  * A lock that is ours for a limited time, and kept ours by renewal until released. `await using`

@@ -3,10 +3,10 @@
  *
  * @module dlock-js/ioredis
  */
-import { checkClient } from './clients.js';
-import type { KeyedStoreOptions } from './options.js';
-import { RedisLocks } from './redis-locks.js';
-import type { SubscriberConnection, SubscriberEvents } from './redis-subscriber.js';
+import { checkClient } from '../clients.js';
+import type { KeyedStoreOptions } from '../options.js';
+import { RedisLocks } from './locks.js';
+import type { SubscriberConnection, SubscriberEvents } from './subscriber.js';
 
 /** The part of a client of ioredis (5 or 6), a `Redis` or a `Cluster`, that the store needs. */
 export interface IoredisClient {

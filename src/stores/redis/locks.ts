@@ -5,11 +5,11 @@
  * describes under `SET`; so other clients of that pattern and ours exclude each other. Each
  * operation is one script, which Redis runs as one atomic step (redis.io, "Scripting with Lua").
  */
-import { shown } from '../base/shown.js';
-import type { Attempt, LockStore } from '../store.js';
-import { type KeyedStoreOptions, readOptions } from './options.js';
-import { type OpenSubscriber, RedisSubscriber } from './redis-subscriber.js';
-import { checkRequest } from './requests.js';
+import { shown } from '../../base/shown.js';
+import type { Attempt, LockStore } from '../../store.js';
+import { type KeyedStoreOptions, readOptions } from '../options.js';
+import { checkRequest } from '../requests.js';
+import { type OpenSubscriber, RedisSubscriber } from './subscriber.js';
 
 /**
  * For how long, beyond the lock's ttl, Redis remembers the last fence of a lock that nobody takes

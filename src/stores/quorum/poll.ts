@@ -1,6 +1,6 @@
 /** A question to the members of a quorum, and their answers as they come in. */
-import { clock } from '../base/clock.js';
-import { reasonOf } from '../base/errors.js';
+import { clock } from '../../base/clock.js';
+import { reasonOf } from '../../base/errors.js';
 
 export class Poll<Voter, Answer> {
   readonly #majority: number;

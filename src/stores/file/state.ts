@@ -3,7 +3,7 @@
  * file in it is named, which is the whole state of the lock.
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { clock } from '../base/clock.js';
+import { clock } from '../../base/clock.js';
 
 export interface State {
   /** Counts the transitions of a directory, from a random start: no state is ever named the same again. */

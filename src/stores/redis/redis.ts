@@ -3,10 +3,10 @@
  *
  * @module dlock-js/redis
  */
-import { checkClient } from './clients.js';
-import type { KeyedStoreOptions } from './options.js';
-import { type Evaluate, RedisLocks } from './redis-locks.js';
-import type { SubscriberConnection, SubscriberEvents } from './redis-subscriber.js';
+import { checkClient } from '../clients.js';
+import type { KeyedStoreOptions } from '../options.js';
+import { type Evaluate, RedisLocks } from './locks.js';
+import type { SubscriberConnection, SubscriberEvents } from './subscriber.js';
 
 /** The part of a node-redis client (4, 5 or 6) that the store needs. */
 export interface RedisClient {

@@ -1,7 +1,7 @@
 /** Watches the directory of a lock of a `FileStore`, which may be removed and made again meanwhile. */
 import { type FSWatcher, watch } from 'node:fs';
 import { basename } from 'node:path';
-import { clock } from '../base/clock.js';
+import { clock } from '../../base/clock.js';
 
 /** How long to wait between attempts to watch a directory that was removed, in milliseconds. */
 const reopening = 500;

@@ -1,9 +1,9 @@
 /** One store of a quorum: bounds the time of its answers, and gives back what it holds for nobody. */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { clock, idlePause } from '../base/clock.js';
-import { outsideCallers } from '../base/context.js';
-import type { Attempt, LockStore } from '../store.js';
-import { defaults } from './options.js';
+import { clock, idlePause } from '../../base/clock.js';
+import { outsideCallers } from '../../base/context.js';
+import type { Attempt, LockStore } from '../../store.js';
+import { defaults } from '../options.js';
 
 /** What the member may hold for a token, by what was asked of it here. Times are of the monotonic clock. */
 interface Claim {

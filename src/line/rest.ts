@@ -1,5 +1,5 @@
 /** A rest between two looks, which may end sooner than planned. */
-import { clock } from './base/clock.js';
+import { clock } from '../base/clock.js';
 
 export class Rest {
   /** Resolves when the rest is over. */

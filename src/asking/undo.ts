@@ -1,6 +1,7 @@
 /** Taking back an acquire that nobody waits for any more: no path may leave an orphan behind. */
+
+import { clock, idlePause } from '../base/clock.js';
 import { askToRelease, type Claim } from './ask.js';
-import { clock, idlePause } from './base/clock.js';
 
 /**
  * Gives back, in the background, what a claim may have got or may still get: its requests failed,

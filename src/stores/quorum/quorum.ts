@@ -3,12 +3,12 @@
  *
  * @module dlock-js/quorum
  */
-import { clock, pause } from '../base/clock.js';
-import type { Attempt, LockStore } from '../store.js';
-import { readOptions, type StoreOptions } from './options.js';
-import { Member } from './quorum-member.js';
-import { Poll } from './quorum-poll.js';
-import { checkRequest } from './requests.js';
+import { clock, pause } from '../../base/clock.js';
+import type { Attempt, LockStore } from '../../store.js';
+import { readOptions, type StoreOptions } from '../options.js';
+import { checkRequest } from '../requests.js';
+import { Member } from './member.js';
+import { Poll } from './poll.js';
 
 /** What {@link QuorumStore} may be told; the times of its members are their own. */
 export interface QuorumStoreOptions extends StoreOptions {}

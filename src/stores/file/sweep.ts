@@ -1,9 +1,9 @@
 /** Removes the locks of a `FileStore` that nobody has held for a day, in the background. */
 import { lstat, opendir, readdir, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { clock, idlePause } from '../base/clock.js';
-import { outsideCallers } from '../base/context.js';
-import { isDirectoryName, parseState, type State, wallTime } from './file-state.js';
+import { clock, idlePause } from '../../base/clock.js';
+import { outsideCallers } from '../../base/context.js';
+import { isDirectoryName, parseState, type State, wallTime } from './state.js';
 
 const hour = 3_600_000;
 const day = 24 * hour;

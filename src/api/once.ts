@@ -1,14 +1,21 @@
 /** Running a piece of work once for each period, on whichever server comes first. */
+
+import { askToAcquire, askToExtend, type Claim, newClaim } from '../asking/ask.js';
+import {
+  checkBody,
+  type OnceOptions,
+  onceOptions,
+  readTerms,
+  type Terms,
+} from '../asking/terms.js';
+import { checkTime, requirements } from '../base/arguments.js';
+import { clock, pause } from '../base/clock.js';
+import { LeaseLostError, StoreError } from '../base/errors.js';
+import { lockNamed, periodLock } from '../base/names.js';
+import type { Lease } from '../lease/lease.js';
+import type { LockStore } from '../store.js';
 import { acquireInLine, attempt, inTime } from './acquire.js';
-import { askToAcquire, askToExtend, type Claim, newClaim } from './ask.js';
-import { checkTime, requirements } from './base/arguments.js';
-import { clock, pause } from './base/clock.js';
-import { LeaseLostError, StoreError } from './base/errors.js';
-import { lockNamed, periodLock } from './base/names.js';
-import type { Lease } from './lease.js';
 import { type Outcome, runUnder } from './locked.js';
-import { checkBody, type OnceOptions, onceOptions, readTerms, type Terms } from './options.js';
-import type { LockStore } from './store.js';
 
 /**
  * What holds the lock of a period that is done: a token that everybody knows. So a period that is

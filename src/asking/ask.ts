@@ -2,12 +2,12 @@
  * Asking the store: every request of the core goes through here, which bounds its time, checks the
  * shape of its answer and wraps its error, once.
  */
-import { onAbort } from './base/abort.js';
-import { clock } from './base/clock.js';
-import { type Operation, reasonOf, StoreError } from './base/errors.js';
-import { type Subject, tell } from './base/events.js';
-import { lockNamed, partsOf } from './base/names.js';
-import type { Attempt, LockStore } from './store.js';
+import { onAbort } from '../base/abort.js';
+import { clock } from '../base/clock.js';
+import { type Operation, reasonOf, StoreError } from '../base/errors.js';
+import { type Subject, tell } from '../base/events.js';
+import { lockNamed, partsOf } from '../base/names.js';
+import type { Attempt, LockStore } from '../store.js';
 
 /** One bid for one lock, and what identifies it to the store. */
 export interface Claim {

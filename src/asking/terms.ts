@@ -1,8 +1,8 @@
 /** What callers may ask for, with every default and limit; checked here, before any request. */
-import { checkOptions, checkTime, requirements } from './base/arguments.js';
-import { longestTimer } from './base/clock.js';
-import { checkName, lockNamed } from './base/names.js';
-import type { LockStore } from './store.js';
+import { checkOptions, checkTime, requirements } from '../base/arguments.js';
+import { longestTimer } from '../base/clock.js';
+import { checkName, lockNamed } from '../base/names.js';
+import type { LockStore } from '../store.js';
 
 /** What a lease is to be like. */
 export interface LeaseOptions {

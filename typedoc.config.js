@@ -1,0 +1,25 @@
+import subpaths from './subpaths.json' with { type: 'json' };
+
+/** @type {Partial<import('typedoc').TypeDocOptions>} */
+export default {
+  name: 'dlock-js',
+  entryPoints: Object.values(subpaths),
+  out: 'docs/api',
+  readme: 'none',
+  disableSources: true,
+  treatWarningsAsErrors: true,
+  validation: { notDocumented: true },
+  // All but properties: those of a type that is written where it is used are told by its comment.
+  requiredToBeDocumented: [
+    'Accessor',
+    'Class',
+    'Function',
+    'Interface',
+    'Method',
+    'TypeAlias',
+    'Variable',
+  ],
+  intentionallyNotExported: ['RedisSubscriberClient', 'IoredisSubscriberClient'],
+  // The typecheck tells of errors.
+  skipErrorChecking: true,
+};
