@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ended, startWorker } from '../workers.js';
+import { ended, startWorker } from '../support/workers.js';
 import type { Gauges } from './stores.js';
 import type { Message, Orders } from './worker.js';
 

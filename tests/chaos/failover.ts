@@ -7,8 +7,8 @@ import { subscribe } from 'node:diagnostics_channel';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { acquire, type LockStore, StoreError } from 'dlock-js';
-import { openIoredis, openNodeRedis } from '../sentinel-clients.js';
-import { startSentinelGroup } from '../servers/sentinel.js';
+import { openIoredis, openNodeRedis } from '../support/sentinel-clients.js';
+import { startSentinelGroup } from '../support/servers/sentinel.js';
 import { judge, type SeenLease } from './history.js';
 import { printTable } from './report.js';
 

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AcquireTimeoutError, acquire } from 'dlock-js';
-import { openStore } from '../stores.js';
+import { openStore } from '../support/stores.js';
 import { Crew } from './crew.js';
 import { type Fault, type FaultRates, inflictFaults, type Stage } from './faults.js';
 import { gatherHistory, type History, judge, type Violation } from './history.js';

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createClient } from 'redis';
-import { ask } from '../servers/ports.js';
-import { type OwnServer, startMemcached, startRedis } from '../servers.js';
+import { ask } from '../support/servers/ports.js';
+import { type OwnServer, startMemcached, startRedis } from '../support/servers.js';
 import type { FaultKind } from './faults.js';
 import { type CuttableProxy, startProxy } from './proxy.js';
 

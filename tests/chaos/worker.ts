@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AcquireTimeoutError, acquire, type Lease, StoreError, tryAcquire } from 'dlock-js';
 import type { DlockEvents } from '../../src/base/events.js';
 import { altered } from '../../src/testing/fixture.js';
-import { openStore } from '../stores.js';
+import { openStore } from '../support/stores.js';
 import { processGauges } from './gauges.js';
 import { commonTime, Journal } from './journal.js';
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { readPrograms, relocated } from '../documents.js';
-import { sharedMemcached, sharedRedis } from '../servers.js';
+import { readPrograms, relocated } from '../support/documents.js';
+import { sharedMemcached, sharedRedis } from '../support/servers.js';
 import { Consumer, readManifest, repository, runtimes } from './consumer.js';
 
 const { devDependencies } = await readManifest(repository);

@@ -7,10 +7,10 @@ import { describe, test } from 'node:test';
 import { type Lease, type LockStore, StoreError, tryAcquire } from 'dlock-js';
 import fc from 'fast-check';
 import { eventually } from '../../src/testing/fixture.js';
+import type { Matcher } from '../support/proxy/protocol.js';
+import { resp } from '../support/proxy/resp.js';
 import { type HostileServer, type Hostility, startHostileServer } from './hostile-server.js';
 import { type StoreKind, singleServers } from './kinds.js';
-import type { Matcher } from './protocol.js';
-import { resp } from './resp.js';
 
 const runs = Number(process.env.DLOCK_FUZZ_RUNS ?? 20);
 

@@ -1,8 +1,8 @@
 /** A server that grants every lock, as long as it is told to be honest; else it answers what it is told. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import type { Protocol, Words } from './protocol.js';
-import { resp } from './resp.js';
+import type { Protocol, Words } from '../support/proxy/protocol.js';
+import { resp } from '../support/proxy/resp.js';
 
 /** What goes over the wire instead of an honest answer. */
 export interface Hostility {

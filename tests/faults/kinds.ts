@@ -10,11 +10,11 @@ import { MemcacheClient } from 'memcache-client';
 import { createClient } from 'redis';
 import type { LockStore } from '../../src/store.js';
 import type { StoreOptions } from '../../src/stores/options.js';
-import { type OwnServer, startMemcached, startRedis } from '../servers.js';
-import { memcached } from './memcached.js';
-import type { Protocol } from './protocol.js';
-import { startProxies } from './proxies.js';
-import { resp } from './resp.js';
+import { memcached } from '../support/proxy/memcached.js';
+import type { Protocol } from '../support/proxy/protocol.js';
+import { startProxies } from '../support/proxy/proxies.js';
+import { resp } from '../support/proxy/resp.js';
+import { type OwnServer, startMemcached, startRedis } from '../support/servers.js';
 
 export interface StoreKind {
   readonly name: string;

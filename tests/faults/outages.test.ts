@@ -8,10 +8,10 @@ import { RedisStore } from 'dlock-js/redis';
 import { MemcacheClient } from 'memcache-client';
 import { createClient } from 'redis';
 import { assertTaken, eventually, takeWhenFree, thief } from '../../src/testing/fixture.js';
-import { itemOf, say } from '../memcached-protocol.js';
-import { startMemcached, startRedis } from '../servers.js';
+import { itemOf, say } from '../support/memcached-talk.js';
+import type { FaultyProxy } from '../support/proxy/proxy.js';
+import { startMemcached, startRedis } from '../support/servers.js';
 import { type StoreKind, setTheScene, storeKinds } from './kinds.js';
-import type { FaultyProxy } from './proxy.js';
 
 for (const kind of storeKinds) {
   describe(`${kind.name}, the network fails`, { concurrency: true }, () => testNetwork(kind));

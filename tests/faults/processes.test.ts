@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { assertTaken, eventually, takeWhenFree, thief } from '../../src/testing/fixture.js';
-import { sharedMemcached, sharedRedis, startRedis } from '../servers.js';
-import { openStore } from '../stores.js';
-import { ended, startWorker } from '../workers.js';
+import { sharedMemcached, sharedRedis, startRedis } from '../support/servers.js';
+import { openStore } from '../support/stores.js';
+import { ended, startWorker } from '../support/workers.js';
 
 const directory = await mkdtemp(join(tmpdir(), 'dlock-processes-'));
 after(() => rm(directory, { recursive: true }));

@@ -5,10 +5,10 @@ import { connect } from 'node:net';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../src/testing/fixture.js';
+import { memcached } from '../support/proxy/memcached.js';
+import { any, nth, type Protocol, type Words } from '../support/proxy/protocol.js';
+import { resp } from '../support/proxy/resp.js';
 import { type StoreKind, setTheScene, singleServers } from './kinds.js';
-import { memcached } from './memcached.js';
-import { any, nth, type Protocol, type Words } from './protocol.js';
-import { resp } from './resp.js';
 
 const token = 'a'.repeat(32);
 

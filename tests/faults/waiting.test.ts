@@ -4,10 +4,10 @@ import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { acquire } from 'dlock-js';
 import { eventually, thief } from '../../src/testing/fixture.js';
+import { any, message } from '../support/proxy/protocol.js';
+import type { FaultyProxy } from '../support/proxy/proxy.js';
+import { subscribe } from '../support/proxy/resp.js';
 import { type StoreKind, setTheScene, storeKinds } from './kinds.js';
-import { any, message } from './protocol.js';
-import type { FaultyProxy } from './proxy.js';
-import { subscribe } from './resp.js';
 
 /** How late a missed wake-up may be noticed: a rest of three seconds, on a busy machine. */
 const seconds = 6_000;

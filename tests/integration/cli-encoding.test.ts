@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { assertLine, cli, fileStore } from '../command.js';
+import { assertLine, cli, fileStore } from '../support/command.js';
 
 /** A shell runs `script` with dlock as its arguments: it alone can write any bytes. */
 function shell(script: string, store = fileStore()) {

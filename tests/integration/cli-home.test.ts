@@ -6,7 +6,7 @@ import { before, describe, test } from 'node:test';
 import { execa } from 'execa';
 import { UnusableStore } from '../../src/cli/client.js';
 import { userDirectory } from '../../src/cli/home.js';
-import { assertLine, cli, fresh, home } from '../command.js';
+import { assertLine, cli, fresh, home } from '../support/command.js';
 
 const user = process.getuid?.() ?? -1;
 const notRoot = user === 0 ? false : 'only root can give files to other users, or run as one';

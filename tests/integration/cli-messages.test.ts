@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { dlock, fileStore, running } from '../command.js';
+import { dlock, fileStore, running } from '../support/command.js';
 
 const countOf = (text: unknown, pattern: RegExp) => [...String(text).matchAll(pattern)].length;
 

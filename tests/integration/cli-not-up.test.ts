@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createClient } from 'redis';
 import { eventually } from '../../src/testing/fixture.js';
-import { assertLine, dlock, fileStore, fresh } from '../command.js';
-import { remove, temporaryDirectory } from '../servers/directories.js';
-import { type OwnServer, startMemcached, startRedis } from '../servers.js';
+import { assertLine, dlock, fileStore, fresh } from '../support/command.js';
+import { remove, temporaryDirectory } from '../support/servers/directories.js';
+import { type OwnServer, startMemcached, startRedis } from '../support/servers.js';
 
 const ran = ['job', '--', 'echo', 'ran'];
 const notUp = /^dlock: lock "job": waiting for the store, which is not up \(.*\)\n$/;

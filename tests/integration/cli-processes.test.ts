@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { execa } from 'execa';
 import { listProcesses } from '../../src/cli/processes.js';
 import { eventually } from '../../src/testing/fixture.js';
-import { cli, lines } from '../command.js';
+import { cli, lines } from '../support/command.js';
 
 /** Without any rights of root's. */
 const nobody = 65_534;

@@ -7,9 +7,9 @@ import { pathToFileURL } from 'node:url';
 import { createClient } from 'redis';
 import { identitiesOf } from '../../src/cli/place.js';
 import { placesOf, secretsOf } from '../../src/cli/store-url.js';
-import { assertLine, dlock, fileStore, running } from '../command.js';
-import { temporaryDirectory } from '../servers/directories.js';
-import { sharedMemcached, startRedis } from '../servers.js';
+import { assertLine, dlock, fileStore, running } from '../support/command.js';
+import { temporaryDirectory } from '../support/servers/directories.js';
+import { sharedMemcached, startRedis } from '../support/servers.js';
 
 const nobody = 'redis://127.0.0.1:1';
 

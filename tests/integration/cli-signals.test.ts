@@ -7,7 +7,7 @@ import { constants } from 'node:os';
 import { describe, test } from 'node:test';
 import { type ExecaError, execa } from 'execa';
 import { eventually } from '../../src/testing/fixture.js';
-import { alive, cli, dlock, fileStore, fresh, lines, running } from '../command.js';
+import { alive, cli, dlock, fileStore, fresh, lines, running } from '../support/command.js';
 
 const fatal: NodeJS.Signals[] = [
   'SIGHUP',

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Result } from 'execa';
-import { assertLine, dlock, fileStore, fresh, lines, running } from '../command.js';
-import { startSilentServer } from '../servers/silent.js';
-import { startMemcached, startRedis } from '../servers.js';
+import { assertLine, dlock, fileStore, fresh, lines, running } from '../support/command.js';
+import { startSilentServer } from '../support/servers/silent.js';
+import { startMemcached, startRedis } from '../support/servers.js';
 
 /** Far more than the five seconds of the limit, since the machine may be busy; far less than forever. */
 const patience = 60_000;

@@ -9,12 +9,21 @@ import { execa } from 'execa';
 import { createClient } from 'redis';
 import { UsageError } from '../../src/cli/arguments.js';
 import { placesOf } from '../../src/cli/store-url.js';
-import { assertLine, cli, dlock, fileStore, fresh, home, root, running } from '../command.js';
-import { provide } from '../servers/install.js';
-import { memcached, redis } from '../servers/kinds.js';
-import { startProcess } from '../servers/processes.js';
-import { startSilentServer } from '../servers/silent.js';
-import { type OwnServer, sharedMemcached, sharedRedis, startRedis } from '../servers.js';
+import {
+  assertLine,
+  cli,
+  dlock,
+  fileStore,
+  fresh,
+  home,
+  root,
+  running,
+} from '../support/command.js';
+import { provide } from '../support/servers/install.js';
+import { memcached, redis } from '../support/servers/kinds.js';
+import { startProcess } from '../support/servers/processes.js';
+import { startSilentServer } from '../support/servers/silent.js';
+import { type OwnServer, sharedMemcached, sharedRedis, startRedis } from '../support/servers.js';
 
 const hasIpv6 = Object.values(networkInterfaces())
   .flat()

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { after, describe, test } from 'node:test';
-import { assertLine, dlock, fresh } from '../command.js';
-import { startTlsRedis } from '../servers/tls.js';
+import { assertLine, dlock, fresh } from '../support/command.js';
+import { startTlsRedis } from '../support/servers/tls.js';
 
 const open = await startTlsRedis();
 after(() => open.stop());

@@ -4,10 +4,10 @@ import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { eventually } from '../../src/testing/fixture.js';
-import { startCluster } from '../servers/cluster.js';
-import { ask } from '../servers/ports.js';
-import { startSentinelGroup } from '../servers/sentinel.js';
-import { startSilentServer } from '../servers/silent.js';
+import { startCluster } from '../support/servers/cluster.js';
+import { ask } from '../support/servers/ports.js';
+import { startSentinelGroup } from '../support/servers/sentinel.js';
+import { startSilentServer } from '../support/servers/silent.js';
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const cluster = await startCluster();

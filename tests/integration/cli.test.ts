@@ -22,9 +22,9 @@ import {
   lines,
   root,
   running,
-} from '../command.js';
-import { provide } from '../servers/install.js';
-import { sharedMemcached, sharedRedis, startRedis } from '../servers.js';
+} from '../support/command.js';
+import { provide } from '../support/servers/install.js';
+import { sharedMemcached, sharedRedis, startRedis } from '../support/servers.js';
 
 describe('exit codes', () => {
   test('the command’s own, and nothing is said', async () => {

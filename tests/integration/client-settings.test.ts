@@ -15,8 +15,8 @@ import {
 } from 'redis5';
 import { eventually, thief } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
-import { redisClients } from '../redis-clients.js';
-import { startRedis } from '../servers.js';
+import { redisClients } from '../support/redis-clients.js';
+import { startRedis } from '../support/servers.js';
 
 const server = await startRedis();
 const { url } = server;

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { sharedMemcached, sharedRedis } from '../servers.js';
-import { ended, startWorker } from '../workers.js';
+import { sharedMemcached, sharedRedis } from '../support/servers.js';
+import { ended, startWorker } from '../support/workers.js';
 
 const minutes = 60_000;
 

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { HourRecord, Run } from '../../examples/demo/hour.js';
 import { fencesGrew, neverOverlapped, wentAsPlanned } from '../../examples/demo/verdict.js';
 import { eventually } from '../../src/testing/fixture.js';
-import { sharedMemcached, sharedRedis } from '../servers.js';
+import { sharedMemcached, sharedRedis } from '../support/servers.js';
 
 const script = fileURLToPath(new URL('../../examples/demo/demo.ts', import.meta.url));
 

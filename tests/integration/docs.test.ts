@@ -9,8 +9,8 @@ import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { blocksOf, readPages, readPrograms, relocated } from '../documents.js';
-import { sharedMemcached, sharedRedis, startRedis } from '../servers.js';
+import { blocksOf, readPages, readPrograms, relocated } from '../support/documents.js';
+import { sharedMemcached, sharedRedis, startRedis } from '../support/servers.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const directory = join(root, '.tmp/docs');

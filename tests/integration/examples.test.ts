@@ -14,7 +14,7 @@ import { tryAcquire } from '../../src/api/acquire.js';
 import { FileStore } from '../../src/stores/file/file.js';
 import { MemoryStore } from '../../src/stores/memory.js';
 import { altered, eventually } from '../../src/testing/fixture.js';
-import { openSchema } from '../servers/postgres.js';
+import { openSchema } from '../support/servers/postgres.js';
 
 const root = await mkdtemp(join(tmpdir(), 'dlock-examples-'));
 after(() => rm(root, { recursive: true, maxRetries: 10 }));

@@ -12,8 +12,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FileStore } from 'dlock-js/file';
 import { clock, useClock } from '../../src/base/clock.js';
 import { sweep } from '../../src/stores/file/sweep.js';
-import { day, withWallClock } from '../wall-clock.js';
-import { ended, startWorker } from '../workers.js';
+import { day, withWallClock } from '../support/wall-clock.js';
+import { ended, startWorker } from '../support/workers.js';
 
 const operations = Number(process.env.DLOCK_FILE_OPERATIONS ?? 20_000);
 

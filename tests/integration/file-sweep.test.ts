@@ -8,8 +8,8 @@ import { FileStore } from 'dlock-js/file';
 import { newAsideName } from '../../src/stores/file/state.js';
 import { sweep } from '../../src/stores/file/sweep.js';
 import { eventually } from '../../src/testing/fixture.js';
-import { day, withWallClock } from '../wall-clock.js';
-import { ended, startWorker } from '../workers.js';
+import { day, withWallClock } from '../support/wall-clock.js';
+import { ended, startWorker } from '../support/workers.js';
 import { killBefore, runToTheEnd, stopBefore } from './stepped-worker.js';
 
 const root = await mkdtemp(join(tmpdir(), 'dlock-sweep-'));

@@ -10,8 +10,8 @@ import { StoreError, tryAcquire } from 'dlock-js';
 import { FileStore } from 'dlock-js/file';
 import { eventually } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
-import { randomNames } from '../random-names.js';
-import { withWallClock } from '../wall-clock.js';
+import { randomNames } from '../support/random-names.js';
+import { withWallClock } from '../support/wall-clock.js';
 import { countTogether } from './many-processes.js';
 import { killBefore, runToTheEnd, stopBefore } from './stepped-worker.js';
 

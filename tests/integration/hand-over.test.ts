@@ -8,8 +8,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type LeaseTicket, tryAcquire } from 'dlock-js';
 import { execa } from 'execa';
 import { eventually } from '../../src/testing/fixture.js';
-import { sharedMemcached, sharedRedis } from '../servers.js';
-import { openStore } from '../stores.js';
+import { sharedMemcached, sharedRedis } from '../support/servers.js';
+import { openStore } from '../support/stores.js';
 
 const directory = await mkdtemp(join(tmpdir(), 'dlock-hand-over-'));
 after(() => rm(directory, { recursive: true }));

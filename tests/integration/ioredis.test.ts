@@ -9,10 +9,10 @@ import { Redis as Redis5 } from 'ioredis5';
 import { createClient } from 'redis';
 import { eventually, thief } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
-import { startProxy } from '../faults/proxy.js';
-import { resp } from '../faults/resp.js';
-import { documentedRights } from '../rights.js';
-import { type OwnServer, sharedRedis, startRedis } from '../servers.js';
+import { startProxy } from '../support/proxy/proxy.js';
+import { resp } from '../support/proxy/resp.js';
+import { documentedRights } from '../support/rights.js';
+import { type OwnServer, sharedRedis, startRedis } from '../support/servers.js';
 
 const url = await sharedRedis();
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ended, startWorker } from '../workers.js';
+import { ended, startWorker } from '../support/workers.js';
 
 /** `processes` count to `processes * rounds` together; fails on a lost update or a fence that does not grow. */
 export async function countTogether(url: string, processes: number, rounds: number): Promise<void> {

@@ -8,9 +8,9 @@ import { MemcacheStore } from 'dlock-js/memcache';
 import { MemcacheClient } from 'memcache-client';
 import { eventually, takeWhenFree, thief } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
-import { allKeys, itemOf, say } from '../memcached-protocol.js';
-import { randomNames } from '../random-names.js';
-import { sharedMemcached, startMemcached } from '../servers.js';
+import { allKeys, itemOf, say } from '../support/memcached-talk.js';
+import { randomNames } from '../support/random-names.js';
+import { sharedMemcached, startMemcached } from '../support/servers.js';
 import { countTogether } from './many-processes.js';
 
 /** A client that ends with its block. */

@@ -9,7 +9,7 @@ import { execa } from 'execa';
 import { Client, Pool } from 'pg';
 import { PostgresStore, table } from '../../examples/postgres-store.js';
 import { eventually, thief } from '../../src/testing/fixture.js';
-import { openSchema } from '../servers/postgres.js';
+import { openSchema } from '../support/servers/postgres.js';
 import { countTogether } from './many-processes.js';
 
 const schema = await openSchema();
@@ -73,7 +73,7 @@ test('postgres: a listener whose connection breaks delays those who wait by seco
 });
 
 test('the PostgreSQL of the tests ends, and leaves no data, with a process that is killed', async () => {
-  const file = JSON.stringify(new URL('../servers/postgres.ts', import.meta.url));
+  const file = JSON.stringify(new URL('../support/servers/postgres.ts', import.meta.url));
   const program = `
     const { sharedPostgres } = await import(${file});
     console.log(await sharedPostgres());

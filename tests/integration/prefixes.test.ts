@@ -16,9 +16,9 @@ import { RedisStore } from 'dlock-js/redis';
 import { Redis } from 'ioredis';
 import { MemcacheClient } from 'memcache-client';
 import { createClient } from 'redis';
-import { allKeys } from '../memcached-protocol.js';
-import { randomNames } from '../random-names.js';
-import { startMemcached, startRedis } from '../servers.js';
+import { allKeys } from '../support/memcached-talk.js';
+import { randomNames } from '../support/random-names.js';
+import { startMemcached, startRedis } from '../support/servers.js';
 
 const redis = await startRedis();
 const memcached = await startMemcached();

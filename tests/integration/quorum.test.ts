@@ -14,7 +14,7 @@ import { MemcacheClient } from 'memcache-client';
 import { createClient } from 'redis';
 import { altered, eventually } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
-import { startMemcached, startRedis } from '../servers.js';
+import { startMemcached, startRedis } from '../support/servers.js';
 import { countTogether } from './many-processes.js';
 
 const servers = await Promise.all(Array.from({ length: 5 }, () => startRedis()));

@@ -11,10 +11,10 @@ import { createCluster as createCluster4 } from 'redis4';
 import { createCluster as createCluster5 } from 'redis5';
 import { eventually, slack, thief } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
-import { randomNames } from '../random-names.js';
-import { documentedRights } from '../rights.js';
-import { startCluster } from '../servers/cluster.js';
-import { ask } from '../servers/ports.js';
+import { randomNames } from '../support/random-names.js';
+import { documentedRights } from '../support/rights.js';
+import { startCluster } from '../support/servers/cluster.js';
+import { ask } from '../support/servers/ports.js';
 
 const servers = await startCluster();
 after(() => servers.stop());

@@ -8,8 +8,8 @@ import { BasicPooledClientSideCache, createSentinel, RESP_TYPES } from 'redis';
 import { createSentinel as createSentinel5 } from 'redis5';
 import { eventually, thief } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
-import { openIoredis, openNodeRedis } from '../sentinel-clients.js';
-import { startSentinelGroup } from '../servers/sentinel.js';
+import { openIoredis, openNodeRedis } from '../support/sentinel-clients.js';
+import { startSentinelGroup } from '../support/servers/sentinel.js';
 
 const group = await startSentinelGroup();
 after(() => group.stop());

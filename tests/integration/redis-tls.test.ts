@@ -7,7 +7,7 @@ import { RedisStore } from 'dlock-js/redis';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { eventually, slack, thief } from '../../src/testing/fixture.js';
-import { startTlsRedis } from '../servers/tls.js';
+import { startTlsRedis } from '../support/servers/tls.js';
 
 const server = await startTlsRedis();
 

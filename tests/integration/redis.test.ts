@@ -11,9 +11,9 @@ import { createClient as createClient4 } from 'redis4';
 import { createClient as createClient5 } from 'redis5';
 import { eventually, takeWhenFree, thief } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
-import { randomNames } from '../random-names.js';
-import { documentedRights } from '../rights.js';
-import { sharedRedis, startRedis } from '../servers.js';
+import { randomNames } from '../support/random-names.js';
+import { documentedRights } from '../support/rights.js';
+import { sharedRedis, startRedis } from '../support/servers.js';
 import { countTogether } from './many-processes.js';
 
 const url = await sharedRedis();

@@ -5,8 +5,8 @@ import { connect } from 'node:net';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
-import { ask } from '../servers/ports.js';
-import { sharedMemcached, sharedRedis, startMemcached, startRedis } from '../servers.js';
+import { ask } from '../support/servers/ports.js';
+import { sharedMemcached, sharedRedis, startMemcached, startRedis } from '../support/servers.js';
 
 const redis = {
   name: 'Redis',
@@ -175,7 +175,7 @@ async function isGone(port: number): Promise<void> {
 
 /** Runs code in a process of its own, in which `servers` is what servers.ts exports. */
 function run(code: string, env: Record<string, string> = {}) {
-  const file = JSON.stringify(new URL('../servers.ts', import.meta.url));
+  const file = JSON.stringify(new URL('../support/servers.ts', import.meta.url));
   const program = `const servers = await import(${file}); ${code}`;
   return execa(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program], {
     env,

@@ -1,8 +1,8 @@
 /** Runs `workers/file-steps.ts`: a process that stops, or dies, before its nth call to the file system. */
 import assert from 'node:assert/strict';
 import { eventually } from '../../src/testing/fixture.js';
-import { hasStopped } from '../servers/processes.js';
-import { ended, startWorker } from '../workers.js';
+import { hasStopped } from '../support/servers/processes.js';
+import { ended, startWorker } from '../support/workers.js';
 
 const file = new URL('./workers/file-steps.ts', import.meta.url);
 

@@ -10,7 +10,7 @@ import { RedisStore } from 'dlock-js/redis';
 import { createClient, createClientPool } from 'redis';
 import { Line } from '../../src/line/line.js';
 import { eventually, slack, thief } from '../../src/testing/fixture.js';
-import { type OwnServer, startRedis } from '../servers.js';
+import { type OwnServer, startRedis } from '../support/servers.js';
 
 /** Waits of all kinds that end in all ways, many at a time. */
 async function waitInAllWays(store: LockStore, other: LockStore, rounds: number): Promise<void> {

@@ -5,8 +5,8 @@ import { acquire, tryAcquire } from '../../src/api/acquire.js';
 import { useClock } from '../../src/base/clock.js';
 import { StoreError } from '../../src/base/errors.js';
 import type { Attempt } from '../../src/store.js';
-import { FakeClock, settled } from './fake-clock.js';
-import { cut, never, ScriptedStore } from './scripted-store.js';
+import { FakeClock, settled } from '../support/fake-clock.js';
+import { cut, never, ScriptedStore } from '../support/scripted-store.js';
 
 let clock: FakeClock;
 let store: ScriptedStore;

@@ -6,7 +6,7 @@ import { locked } from '../../src/api/locked.js';
 import { once } from '../../src/api/once.js';
 import { lockNamed, partsOf, periodLock } from '../../src/base/names.js';
 import type { Lease } from '../../src/lease/lease.js';
-import { ScriptedStore } from './scripted-store.js';
+import { ScriptedStore } from '../support/scripted-store.js';
 
 let store: ScriptedStore;
 beforeEach(() => {

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { afterEach, beforeEach, test } from 'node:test';
 import { promisify } from 'node:util';
 import { Alarm, earliest, later, now, until, useClock } from '../../src/base/clock.js';
-import { FakeClock } from './fake-clock.js';
+import { FakeClock } from '../support/fake-clock.js';
 
 let clock: FakeClock;
 beforeEach(() => {

@@ -8,7 +8,7 @@ import { locked } from '../../src/api/locked.js';
 import type { LockStore } from '../../src/store.js';
 import { MemoryStore } from '../../src/stores/memory.js';
 import { altered, eventually } from '../../src/testing/fixture.js';
-import { settled } from './fake-clock.js';
+import { settled } from '../support/fake-clock.js';
 
 const requests = new AsyncLocalStorage<string>();
 

@@ -4,7 +4,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, beforeEach, test } from 'node:test';
 import { tryAcquire } from '../../src/api/acquire.js';
 import { tell } from '../../src/base/events.js';
-import { cut, ScriptedStore } from './scripted-store.js';
+import { cut, ScriptedStore } from '../support/scripted-store.js';
 
 const names = ['granted', 'refused', 'renewed', 'lost', 'released', 'store-error'];
 let heard: [string, Record<string, unknown>][];

@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { tryAcquire } from '../../src/api/acquire.js';
 import { useClock } from '../../src/base/clock.js';
 import type { Lease } from '../../src/lease/lease.js';
-import { FakeClock, settled } from './fake-clock.js';
-import { ScriptedStore } from './scripted-store.js';
+import { FakeClock, settled } from '../support/fake-clock.js';
+import { ScriptedStore } from '../support/scripted-store.js';
 
 let clock: FakeClock;
 let store: ScriptedStore;

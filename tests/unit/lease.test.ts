@@ -7,8 +7,8 @@ import type { LeaseOptions } from '../../src/asking/terms.js';
 import { useClock } from '../../src/base/clock.js';
 import { LeaseLostError, StoreError } from '../../src/base/errors.js';
 import type { Lease } from '../../src/lease/lease.js';
-import { FakeClock, settled } from './fake-clock.js';
-import { cut, never, ScriptedStore } from './scripted-store.js';
+import { FakeClock, settled } from '../support/fake-clock.js';
+import { cut, never, ScriptedStore } from '../support/scripted-store.js';
 
 let clock: FakeClock;
 let store: ScriptedStore;

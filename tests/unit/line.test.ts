@@ -7,8 +7,8 @@ import { useClock } from '../../src/base/clock.js';
 import { AcquireTimeoutError, StoreError } from '../../src/base/errors.js';
 import type { Lease } from '../../src/lease/lease.js';
 import type { Attempt } from '../../src/store.js';
-import { FakeClock, settled } from './fake-clock.js';
-import { cut, ScriptedStore } from './scripted-store.js';
+import { FakeClock, settled } from '../support/fake-clock.js';
+import { cut, ScriptedStore } from '../support/scripted-store.js';
 
 let clock: FakeClock;
 let store: ScriptedStore;

@@ -7,8 +7,8 @@ import { once } from '../../src/api/once.js';
 import { useClock } from '../../src/base/clock.js';
 import { StoreError } from '../../src/base/errors.js';
 import type { Attempt } from '../../src/store.js';
-import { FakeClock } from './fake-clock.js';
-import { never, ScriptedStore } from './scripted-store.js';
+import { FakeClock } from '../support/fake-clock.js';
+import { never, ScriptedStore } from '../support/scripted-store.js';
 
 let clock: FakeClock;
 let store: ScriptedStore;

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { useClock } from '../../src/base/clock.js';
 import { growingPauses } from '../../src/base/pauses.js';
 import { within } from '../../src/base/time-limit.js';
-import { FakeClock } from './fake-clock.js';
+import { FakeClock } from '../support/fake-clock.js';
 
 let clock: FakeClock;
 beforeEach(() => {

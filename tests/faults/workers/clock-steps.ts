@@ -20,7 +20,7 @@ const events: Record<string, () => void> = {
 };
 
 const { tryAcquire } = await import('dlock-js');
-const { openStore } = await import('../../stores.js');
+const { openStore } = await import('../../support/stores.js');
 const [mine, others] = [await openStore(url), await openStore(url)];
 const renewed = await tryAcquire(mine.store, `${name}, renewed`, { ttl: Number(ttl) });
 const lease = await tryAcquire(mine.store, name, { ttl: Number(ttl), renew: false });

@@ -3,7 +3,7 @@
  * has run, and then what its release says. Arguments: store URL, name, ttl.
  */
 import { tryAcquire } from 'dlock-js';
-import { openStore } from '../../stores.js';
+import { openStore } from '../../support/stores.js';
 
 const [url = '', name = '', ttl = ''] = process.argv.slice(2);
 const { store, close } = await openStore(url);

@@ -2,7 +2,7 @@
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { adopt } from 'dlock-js';
-import { openStore } from '../../stores.js';
+import { openStore } from '../../support/stores.js';
 
 const { store, close } = await openStore(process.argv[2] ?? '');
 {

@@ -6,7 +6,7 @@ import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { tryAcquire } from 'dlock-js';
-import { openStore } from '../../stores.js';
+import { openStore } from '../../support/stores.js';
 
 const [url = '', directory = '', rounds = ''] = process.argv.slice(2);
 const { store, close } = await openStore(url);

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FileStore } from 'dlock-js/file';
 import { clock, useClock } from '../../../src/base/clock.js';
 import { sweep } from '../../../src/stores/file/sweep.js';
-import { day } from '../../wall-clock.js';
+import { day } from '../../support/wall-clock.js';
 
 const [locks = '', logs = '', dayLength = '', end = ''] = process.argv.slice(2);
 

@@ -7,7 +7,7 @@ const rightNow = Date.now;
 Date.now = () => rightNow() + Number(ahead);
 
 const { once, tryAcquire } = await import('dlock-js');
-const { openStore } = await import('../../stores.js');
+const { openStore } = await import('../../support/stores.js');
 const { store, close } = await openStore(url);
 
 async function strike(): Promise<string> {

@@ -6,8 +6,8 @@ import { tryAcquire } from '../../../src/api/acquire.js';
 import { useClock } from '../../../src/base/clock.js';
 import { QuorumStore } from '../../../src/stores/quorum/quorum.js';
 import { altered, assertFree } from '../../../src/testing/fixture.js';
-import { FakeClock, settled } from '../fake-clock.js';
-import { cut } from '../scripted-store.js';
+import { FakeClock, settled } from '../../support/fake-clock.js';
+import { cut } from '../../support/scripted-store.js';
 import { gated, memories, token } from './quorum-members.js';
 
 const ttl = 3_600_000;

@@ -3,7 +3,7 @@ import { pause } from '../../../src/base/clock.js';
 import type { LockStore } from '../../../src/store.js';
 import { MemoryStore } from '../../../src/stores/memory.js';
 import { altered } from '../../../src/testing/fixture.js';
-import { cut, never } from '../scripted-store.js';
+import { cut, never } from '../../support/scripted-store.js';
 
 export const token = 'a'.repeat(32);
 

@@ -6,8 +6,8 @@ import { pause, useClock } from '../../../src/base/clock.js';
 import type { LockStore } from '../../../src/store.js';
 import { QuorumStore } from '../../../src/stores/quorum/quorum.js';
 import { altered, assertFree, assertTaken, thief } from '../../../src/testing/fixture.js';
-import { FakeClock, settled } from '../fake-clock.js';
-import { cut, never, ScriptedStore } from '../scripted-store.js';
+import { FakeClock, settled } from '../../support/fake-clock.js';
+import { cut, never, ScriptedStore } from '../../support/scripted-store.js';
 import {
   forget,
   gated,

@@ -8,8 +8,8 @@ import type { LockStore } from '../../../src/store.js';
 import { MemoryStore } from '../../../src/stores/memory.js';
 import { QuorumStore } from '../../../src/stores/quorum/quorum.js';
 import { altered, assertFree, assertTaken, thief } from '../../../src/testing/fixture.js';
-import { FakeClock, settled } from '../fake-clock.js';
-import { cut, never, ScriptedStore } from '../scripted-store.js';
+import { FakeClock, settled } from '../../support/fake-clock.js';
+import { cut, never, ScriptedStore } from '../../support/scripted-store.js';
 import { type Condition, gated, memberIn, memories, token } from './quorum-members.js';
 
 /** A life that ends in no test. */

@@ -7,9 +7,9 @@ import { after, before } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { execa, type Options, type Result } from 'execa';
-import { eventually } from '../src/testing/fixture.js';
+import { eventually } from '../../src/testing/fixture.js';
 
-export const root = fileURLToPath(new URL('../', import.meta.url));
+export const root = fileURLToPath(new URL('../../', import.meta.url));
 /** A directory that is deleted in the end. */
 export let home: string;
 /** The path of the command. */

@@ -1,6 +1,6 @@
 /** A Redis Cluster for the tests: three masters, each with a replica, as processes of this machine. */
 import { execa } from 'execa';
-import { eventually } from '../../src/testing/fixture.js';
+import { eventually } from '../../../src/testing/fixture.js';
 import type { OwnServer } from '../servers.js';
 import { remove, temporaryDirectory } from './directories.js';
 import { provide } from './install.js';

@@ -7,8 +7,8 @@ import { RedisStore } from 'dlock-js/redis';
 import { MemcacheClient } from 'memcache-client';
 import { Pool } from 'pg';
 import { createClient } from 'redis';
-import { PostgresStore } from '../examples/postgres-store.js';
-import type { LockStore } from '../src/store.js';
+import { PostgresStore } from '../../examples/postgres-store.js';
+import type { LockStore } from '../../src/store.js';
 
 export interface OpenStore {
   store: LockStore;

@@ -1,5 +1,5 @@
 /** Sets the wall clock of this process, as the library sees it, for a while. */
-import { clock, useClock } from '../src/base/clock.js';
+import { clock, useClock } from '../../src/base/clock.js';
 
 export const day = 24 * 3_600_000;
 

@@ -1,7 +1,7 @@
 /** A master, two replicas and three sentinels for the tests, as processes of this machine. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { eventually } from '../../src/testing/fixture.js';
+import { eventually } from '../../../src/testing/fixture.js';
 import type { OwnServer } from '../servers.js';
 import { remove, temporaryDirectory } from './directories.js';
 import { provide } from './install.js';

@@ -6,7 +6,7 @@ import { Redis as Redis5 } from 'ioredis5';
 import { createClient } from 'redis';
 import { createClient as createClient4 } from 'redis4';
 import { createClient as createClient5 } from 'redis5';
-import type { LockStore } from '../src/store.js';
+import type { LockStore } from '../../src/store.js';
 
 /** It ends at once with its block, whatever state it is in. */
 export interface ConnectedClient extends AsyncDisposable {

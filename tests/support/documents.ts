@@ -1,7 +1,7 @@
 /** What the README and the docs show: programs that run as they stand, and files of the repository. */
 import { readdir, readFile } from 'node:fs/promises';
 
-const root = new URL('../', import.meta.url);
+const root = new URL('../../', import.meta.url);
 
 /**
  * A block of code: ` ```ts `, or ` ```ts mark `. One without a mark is a whole program; one that is
