@@ -19,7 +19,7 @@ let home: string;
 /** The library and its stores, in one file that a program can load. */
 before(async () => {
   home = await mkdtemp(join(tmpdir(), 'dlock-surroundings-'));
-  const modules = ['index', 'stores/memory', 'stores/file'];
+  const modules = ['index', 'stores/memory', 'stores/file/file'];
   await bundle(modules.map((path) => `export * from './src/${path}.ts';`).join('\n'), 'dlock.cjs');
 });
 after(() => rm(home, { recursive: true, force: true }));
