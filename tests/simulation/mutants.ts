@@ -208,7 +208,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'the line forgets its head when it is woken',
-    file: 'line/line.ts',
+    file: 'line/lookout.ts',
     text: 'if (ms <= 0) this.#rest?.end();',
     replacement: 'if (ms <= 0) this.#rest = undefined;',
   },
@@ -220,7 +220,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'the line keeps its watch',
-    file: 'line/line.ts',
+    file: 'line/lookout.ts',
     text: 'this.#watch?.then((watch) => watch?.[Symbol.asyncDispose]()).catch(() => {});',
     replacement: '',
   },
@@ -244,7 +244,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'what the store said long ago counts as "held"',
-    file: 'line/line.ts',
+    file: 'line/last-holder.ts',
     text: 'return this.#heldUntil >= start.monotonic ||',
     replacement: 'return this.#heldUntil > 0 ||',
   },
