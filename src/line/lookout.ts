@@ -1,17 +1,21 @@
 /** When the head of a line asks the store again: once it is woken, or has rested for long enough. */
+import { growingPauses } from '../base/pauses.js';
 import type { Lock } from '../lease/registry.js';
 import { Rest } from './rest.js';
 
 /** The longest rest of a head whom the store wakes, in milliseconds: a wake-up may get lost. */
 const longestRest = 3_000;
-/** The rests of a head whom nobody wakes double from the first to the last of these. */
+/** The rests of a head whom nobody wakes grow from the first to the last of these. */
 const shortestPoll = 25;
 const longestPoll = 1_000;
 
+const polls = () => growingPauses(shortestPoll, longestPoll);
+
 export class Lookout {
   readonly #lock: Lock;
-  /** Refusals in a row. */
+  /** Refusals in a row, and the rests after those to come. */
   #refusals = 0;
+  #rests = polls();
   /** The rest of the head; undefined while the store is asked. */
   #rest: Rest | undefined;
   /** The head was woken from its rest, or soon will be. */
@@ -19,7 +23,7 @@ export class Lookout {
   /** The head was woken while it asked: what it is told may be out of date. */
   #wokenEarly = false;
   #watch: Promise<AsyncDisposable | undefined> | undefined;
-  #watched = false;
+  #isWatched = false;
 
   constructor(lock: Lock) {
     this.#lock = lock;
@@ -31,18 +35,17 @@ export class Lookout {
   }
 
   granted(): void {
+    if (this.#refusals === 0) return;
     this.#refusals = 0;
+    if (!this.#isWatched) this.#rests = polls();
   }
 
   /** Rests after a refusal. @param retryAfter in milliseconds, if the store knows. */
   async restRefused(retryAfter: number): Promise<void> {
     this.#refusals += 1;
     this.#openWatch();
-    const rest = this.#watched
-      ? longestRest
-      : Math.min(longestPoll, shortestPoll * 2 ** (this.#refusals - 1));
-    const jittered = rest * (0.75 + Math.random() / 4);
-    await this.rest(this.#wokenEarly ? this.#courtesy() : Math.min(jittered, retryAfter));
+    const rest = Math.min(this.#rests.next().value, retryAfter);
+    await this.rest(this.#wokenEarly ? this.#courtesy() : rest);
   }
 
   /** Rests until woken, or until `ms` milliseconds have passed. */
@@ -87,7 +90,8 @@ export class Lookout {
     this.#watch = opening;
     void opening.then((opened) => {
       if (!opened) return;
-      this.#watched = true;
+      this.#isWatched = true;
+      this.#rests = growingPauses(longestRest, longestRest);
       // What happened before the watch was open went unnoticed: ask once more.
       this.wake();
     });
