@@ -40,7 +40,7 @@ interface Endings {
   /** How dlock is to end, once the lock was given back, or if it cannot be had. */
   readonly outcome: Promise<Ending>;
   /** Resolves when nothing of this run is left in the store. */
-  readonly settling: Promise<void>;
+  readonly settling: Promise<boolean>;
 }
 
 /** Waits until the store is told, but not long; what the others are left with is said. */

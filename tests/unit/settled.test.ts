@@ -40,12 +40,12 @@ function watchSettled(): () => boolean {
 
 describe('settled', () => {
   test('at once where nothing was asked, and while a lease is held', async () => {
-    await settled(store);
+    assert.equal(await settled(store), true);
     const lease = await tryAcquire(store, 'import');
-    await settled(store);
+    assert.equal(await settled(store), true);
     assert.equal(lease?.held, true);
     await lease?.release();
-    await settled(store);
+    assert.equal(await settled(store, { wait: 0 }), true);
   });
 
   for (const [what, ask] of [
@@ -86,6 +86,33 @@ describe('settled', () => {
     assert.equal(clock.timers.size, 0, 'nothing is left behind');
   });
 
+  test('waits no longer than it may, and says so', async () => {
+    store.answers.acquire = [cut];
+    store.answers.release = [cut];
+    await assert.rejects(tryAcquire(store, 'import'));
+    const outcome = settled(store, { wait: 2_000 });
+    const hasSettled = watchSettled();
+    await clock.advance(1_999);
+    assert.equal(await Promise.race([outcome, 'waits']), 'waits');
+    await clock.advance(1);
+    assert.equal(await outcome, false);
+    assert.equal(hasSettled(), false);
+  });
+
+  test('checks what it is given', async () => {
+    const wrong: [unknown, RegExp][] = [
+      [{ wait: -1 }, /RangeError: wait of settled must be at least 0, not -1/],
+      [{ wait: '1s' }, /TypeError: wait of settled must be a number of milliseconds, not "1s"/],
+      [{ timeout: 1 }, /TypeError: Unknown option "timeout" of settled: it takes wait/],
+    ];
+    for (const [options, message] of wrong) {
+      await assert.rejects(settled(store, options as object), (error) => {
+        assert.match(String(error), message);
+        return true;
+      });
+    }
+  });
+
   test('knows the stores apart', async () => {
     const other = new ScriptedStore();
     other.answers.acquire = [cut];
@@ -95,17 +122,17 @@ describe('settled', () => {
   });
 });
 
-test('who waits for it keeps the process alive', () => {
+test('who waits for it keeps the process alive, and nobody else does', () => {
   const program = `
     import { settled, tryAcquire } from 'dlock-js';
     const fail = () => Promise.reject(new Error('down'));
     const store = { acquire: fail, extend: fail, release: fail, ttl: 300, timeout: 100 };
-    await tryAcquire(store, 'import').catch(() => {});
-    await settled(store);
-    process.stdout.write('settled');
+    const other = { ...store, ttl: 3_600_000 };
+    for (const each of [store, other]) await tryAcquire(each, 'import').catch(() => {});
+    console.log(await settled(store), await settled(other, { wait: 100 }));
   `;
   const args = ['--import', 'tsx', '--input-type=module', '--eval', program];
   const cwd = fileURLToPath(new URL('../../', import.meta.url));
   const { stdout, status, stderr } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8' });
-  assert.deepEqual([status, stdout], [0, 'settled'], stderr);
+  assert.deepEqual([status, stdout], [0, 'true false\n'], stderr);
 });
