@@ -1,6 +1,7 @@
 /** When a process may end without leaving a lock behind. */
 import { backgroundEnded } from '../asking/background.js';
-import { checkOptions, requirements } from '../base/arguments.js';
+import { checkWait } from '../asking/terms.js';
+import { checkOptions } from '../base/arguments.js';
 import { Alarm, later, now } from '../base/clock.js';
 import type { LockStore } from '../store.js';
 
@@ -29,10 +30,7 @@ export interface SettledOptions {
  */
 export async function settled(store: LockStore, options: SettledOptions = {}): Promise<boolean> {
   checkOptions('settled', options, ['wait']);
-  const { wait = Infinity } = options;
-  const must = requirements('settled');
-  must(TypeError, typeof wait === 'number', 'wait', 'be a number of milliseconds', wait);
-  must(RangeError, wait >= 0, 'wait', 'be at least 0', wait);
+  const wait = checkWait('settled', options.wait ?? Infinity);
   return new Promise((resolve) => {
     // The background keeps no process alive, but who waits for it does.
     const patience = new Alarm(() => resolve(false), 'awaited');
