@@ -3,6 +3,7 @@
  * the head of the line talks to the store, so a thousand who wait cost it what one does.
  */
 import { storeErrorOf } from '../asking/ask.js';
+import { inBackground } from '../asking/background.js';
 import { onAbort } from '../base/abort.js';
 import { Alarm, later, now } from '../base/clock.js';
 import { outsideCallers } from '../base/context.js';
@@ -79,7 +80,7 @@ export class Line {
       const stopListening = signal && onAbort(signal, () => waiter.fail(signal.reason));
       patience.set(later(start, wait));
       this.#waiters.add(waiter);
-      if (!this.#serving) outsideCallers(() => void this.#serve());
+      if (!this.#serving) outsideCallers(() => void inBackground(this.#lock.store, this.#serve()));
       // No wait ends without a word from the store; and one such word is for all in line.
       else if (!this.#lastHolder.isHere) this.#lookout.endWithin(wait / 2);
     });
