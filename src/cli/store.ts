@@ -108,6 +108,7 @@ function whenAsked(open: () => Promise<RedisStore>): LockStore {
     return opening;
   };
   return {
+    ordered: true,
     acquire: async (...request) => (await opened()).acquire(...request),
     extend: async (...request) => (await opened()).extend(...request),
     release: async (...request) => (await opened()).release(...request),
