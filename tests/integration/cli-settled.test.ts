@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createClient } from 'redis';
 import { dlock } from '../support/command.js';
-import { startProxy } from '../support/proxy/proxy.js';
+import { startFaultyProxy } from '../support/proxy/faulty.js';
 import { resp } from '../support/proxy/resp.js';
 import { startRedis } from '../support/servers.js';
 
 test('a signal comes before the reply that grants the lock: the lock is free again', async () => {
   await using server = await startRedis();
-  await using proxy = await startProxy(server.port, resp);
+  await using proxy = await startFaultyProxy(server.port, resp);
   const client = await createClient({ url: server.url }).connect();
   const store = `redis://127.0.0.1:${proxy.ports[0]}`;
 
