@@ -4,19 +4,20 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { type LeaseTicket, tryAcquire } from 'dlock-js';
 import { execa } from 'execa';
 import { eventually } from '../../src/testing/fixture.js';
 import { sharedMemcached, sharedRedis } from '../support/servers.js';
 import { openStore } from '../support/stores.js';
+import { compile } from '../support/workers.js';
 
 const directory = await mkdtemp(join(tmpdir(), 'dlock-hand-over-'));
 after(() => rm(directory, { recursive: true }));
 
 function startAdopter(url: string, ticket: LeaseTicket, ms: number) {
-  const file = fileURLToPath(new URL('./workers/adopter.ts', import.meta.url));
-  return execa(process.execPath, ['--import', 'tsx', file, url, `${ms}`], {
+  const file = compile(new URL('./workers/adopter.ts', import.meta.url));
+  return execa(process.execPath, [file, url, `${ms}`], {
     input: JSON.stringify(ticket),
     reject: false,
   });

@@ -1,4 +1,4 @@
-/** Directories of their own, for servers that keep something on disk whatever they are told. */
+/** Directories of their own, for what keeps something on disk while the tests run. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,8 +9,8 @@ process.once('exit', () => {
 });
 
 /** Gone with this process at the latest. */
-export function temporaryDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'dlock-server-'));
+export function temporaryDirectory(parent = tmpdir()): string {
+  const directory = mkdtempSync(join(parent, 'dlock-tests-'));
   directories.add(directory);
   return directory;
 }
