@@ -4,11 +4,12 @@
  */
 import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
+import { temporaryDirectory } from '../tests/support/servers/directories.js';
 import { contestants } from './contestants/index.js';
 import { measures } from './measures/index.js';
 import type { Result } from './measures/measure.js';
 import { report } from './report.js';
-import { makeDirectory, startMemcached, startRedis } from './servers.js';
+import { startMemcached, startRedis } from './servers.js';
 import { markdown } from './table.js';
 
 const chosen = process.argv.slice(2);
@@ -20,7 +21,7 @@ for (const letter of chosen) {
 }
 
 const [redis, memcached] = await Promise.all([startRedis(), startMemcached()]);
-const addresses = { redis: redis.port, memcached: memcached.port, directory: makeDirectory() };
+const addresses = { redis: redis.port, memcached: memcached.port, directory: temporaryDirectory() };
 const began = performance.now();
 const load = (loadavg()[1] ?? 0).toFixed(1);
 const results = new Map<string, Result>();
@@ -37,8 +38,7 @@ for (const [letter, measure] of Object.entries(measures)) {
 }
 
 if (results.size === Object.keys(measures).length) {
-  // This file runs as built, one level below the package.
-  const place = (file: string) => new URL(`../${file}`, import.meta.url);
+  const place = (file: string) => new URL(file, import.meta.url);
   const minutes = (performance.now() - began) / 60_000;
   writeFileSync(place('RESULTS.md'), report(results, contestants, minutes, load));
   for (const { figures = [] } of results.values()) {

@@ -1,8 +1,7 @@
 /** Worker processes, from the side of the main process. */
-import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import type { ChildProcess } from 'node:child_process';
+import { forkWorker } from '../tests/support/workers.js';
 import type { Addresses, Contestant } from './contestants/contestant.js';
-import { endWithUs } from './servers.js';
 
 export interface Request {
   readonly id: number;
@@ -46,13 +45,12 @@ export class Worker {
 
   /** Resolves when the contestant is connected. */
   static async start(letter: string, contestant: Contestant, addresses: Addresses) {
-    const file = fileURLToPath(new URL('worker.js', import.meta.url));
-    const child = fork(file, [letter, contestant.name, JSON.stringify(addresses)], {
+    const file = new URL('worker.ts', import.meta.url);
+    const child = forkWorker(file, [letter, contestant.name, JSON.stringify(addresses)], {
       execArgv: ['--expose-gc'],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
-    endWithUs(child);
     const worker = new Worker(child);
     await new Promise<void>((resolve, reject) => {
       child.once('message', () => resolve());

@@ -41,11 +41,11 @@ async function wait(contestant: Contestant, { addresses }: Bench): Promise<strin
   try {
     await crowd.warmUp();
     await (await holder.worker()).ask('take', { name });
-    const before = way?.proxy.requests ?? 0;
+    const before = way?.proxy.commands ?? 0;
     const serving = crowd.serve({ name, waiters, body: 0, limit: held + limit });
     serving.catch(() => {});
     await sleep(held);
-    const rate = ((way?.proxy.requests ?? 0) - before) / (held / 1_000);
+    const rate = ((way?.proxy.commands ?? 0) - before) / (held / 1_000);
     const released = await (await holder.worker()).ask<number>('giveBack');
     const { order, end } = await serving;
     const all = order.length === waiters;
@@ -56,7 +56,7 @@ async function wait(contestant: Contestant, { addresses }: Bench): Promise<strin
     ];
   } finally {
     for (const lane of [holder, crowd]) lane.end();
-    way?.proxy.end();
+    await way?.proxy[Symbol.asyncDispose]();
   }
 }
 

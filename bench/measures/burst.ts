@@ -3,9 +3,9 @@
  * it costs, and whether who came first is served first; also over the number of waiters, for the plot.
  */
 
+import type { CountingProxy } from '../../tests/support/proxy/counting.js';
 import type { Contestant } from '../contestants/contestant.js';
 import { able } from '../contestants/index.js';
-import type { CountingProxy } from '../proxy.js';
 import { inversions, median, spread } from '../statistics.js';
 import { number, type Table, withSpread } from '../table.js';
 import { bodyTime, Lane, proxied, type Served, serve } from './crowd.js';
@@ -60,7 +60,7 @@ export const burst: Measure = {
     for (const { direct, counted } of places.values()) {
       direct.end();
       counted?.lane.end();
-      counted?.proxy.end();
+      await counted?.proxy[Symbol.asyncDispose]();
     }
     return { tables, figures: [await plotOf(points)] };
   },
@@ -89,9 +89,9 @@ async function burstOf(point: Point, place: Place, size: Size, round: number): P
   if (!place.counted || round >= size.counted || (round > 0 && spent >= enough)) return;
   const { lane, proxy } = place.counted;
   await lane.warmUp();
-  const before = proxy.requests;
+  const before = proxy.commands;
   const { order } = await lane.serve(crowd);
-  point.requests.push((proxy.requests - before) / order.length);
+  point.requests.push((proxy.commands - before) / order.length);
 }
 
 async function attempt(point: Point, run: () => Promise<void>): Promise<void> {

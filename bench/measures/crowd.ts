@@ -1,7 +1,9 @@
 /** Waiters: what the measures b, c and d have in common, both in the worker and in the main process. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startCountingProxy } from '../../tests/support/proxy/counting.js';
+import { memcached } from '../../tests/support/proxy/memcached.js';
+import { resp } from '../../tests/support/proxy/resp.js';
 import { type Addresses, type Contestant, type Session, ttl } from '../contestants/contestant.js';
-import { startProxy } from '../proxy.js';
 import { Worker } from '../workers.js';
 
 /** How long the work under the lock takes, in milliseconds, as far as timers are that exact. */
@@ -98,12 +100,19 @@ export class Lane {
   }
 }
 
+/** The server that the contestant talks to over a wire, and how; undefined: there is no wire. */
+export function wireOf({ server }: Contestant, addresses: Addresses) {
+  if (server === 'redis') return { server, port: addresses.redis, protocol: resp };
+  if (server === 'memcached') return { server, port: addresses.memcached, protocol: memcached };
+  return undefined;
+}
+
 /** A proxy to the contestant's server, and the addresses that lead through it; none without a wire. */
 export async function proxied(contestant: Contestant, addresses: Addresses) {
-  const { server } = contestant;
-  if (server !== 'redis' && server !== 'memcached') return undefined;
-  const proxy = await startProxy(server, addresses[server]);
-  return { proxy, addresses: { ...addresses, [server]: proxy.port } };
+  const wire = wireOf(contestant, addresses);
+  if (!wire) return undefined;
+  const proxy = await startCountingProxy(wire.port, wire.protocol);
+  return { proxy, addresses: { ...addresses, [wire.server]: proxy.port } };
 }
 
 let release: (() => Promise<void>) | undefined;

@@ -61,8 +61,7 @@ async function freeze(here: readonly Contestant[], { addresses }: Bench) {
   // Renewals are under way; the freeze comes at any point between two of them.
   await sleep(2 * life + Math.random() * life);
   const ends = await endsOf(here, own);
-  redis.freeze();
-  memcached.freeze();
+  await Promise.all([redis.freeze(), memcached.freeze()]);
   await sleep(frozen);
   for (const contestant of here) {
     const at = await ask<number | undefined>(contestant, 'told');
@@ -72,8 +71,7 @@ async function freeze(here: readonly Contestant[], { addresses }: Bench) {
     else answers.set(contestant, at === undefined ? `not within ${frozen / 1_000} s` : at - end);
   }
   for (const worker of workers.values()) worker.end();
-  redis.end();
-  memcached.end();
+  await Promise.all([redis.stop(), memcached.stop()]);
   return answers;
 }
 

@@ -3,12 +3,13 @@
  * and for how long the lock is taken without anybody who knows that he holds it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startFaultyProxy } from '../../tests/support/proxy/faulty.js';
 import { openMemcached, openNodeRedis } from '../contestants/clients.js';
 import type { Addresses, Contestant, Session } from '../contestants/contestant.js';
 import { able } from '../contestants/index.js';
 import { number, type Table } from '../table.js';
 import { Worker } from '../workers.js';
-import { proxied } from './crowd.js';
+import { wireOf } from './crowd.js';
 import type { Bench, Measure } from './measure.js';
 
 const life = 10_000;
@@ -49,13 +50,15 @@ export const lostReply: Measure = {
 };
 
 async function lose(contestant: Contestant, { addresses }: Bench): Promise<string[]> {
-  const way = await proxied(contestant, addresses);
-  if (!way) throw new Error('no wire');
-  const worker = await Worker.start('g', contestant, way.addresses);
+  const wire = wireOf(contestant, addresses);
+  if (!wire) throw new Error('no wire');
+  const proxy = await startFaultyProxy(wire.port, wire.protocol);
+  const through = { ...addresses, [wire.server]: proxy.ports[0] };
+  const worker = await Worker.start('g', contestant, through);
   const watch = await watchKey(contestant, addresses);
   try {
     await worker.ask('warmUp');
-    const lost = way.proxy.loseReplyTo(name);
+    const lost = proxy.dropReply((words) => words.some((word) => word.includes(name)));
     const call = worker.ask<Outcome>('take').catch(died);
     const early = await Promise.race([lost, call]);
     if (early) throw new Error(early.error ?? 'granted, though the reply was lost');
@@ -72,7 +75,7 @@ async function lose(contestant: Contestant, { addresses }: Bench): Promise<strin
   } finally {
     worker.end();
     watch.end();
-    way.proxy.end();
+    await proxy[Symbol.asyncDispose]();
   }
 }
 

@@ -3,10 +3,10 @@
  * process lets the next one in.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { CountingProxy } from '../../tests/support/proxy/counting.js';
 import { openNodeRedis } from '../contestants/clients.js';
 import type { Contestant } from '../contestants/contestant.js';
 import { able } from '../contestants/index.js';
-import type { CountingProxy } from '../proxy.js';
 import { median, spread } from '../statistics.js';
 import { number, type Table, withSpread } from '../table.js';
 import { bodyTime, freshName, giveBack, Lane, proxied, type Served, serve, take } from './crowd.js';
@@ -58,7 +58,7 @@ export const processesMeasure: Measure = {
     await client.close();
     for (const { direct, counted } of entries) {
       for (const lane of [...direct, ...(counted?.lanes ?? [])]) lane.end();
-      counted?.proxy.end();
+      await counted?.proxy[Symbol.asyncDispose]();
     }
     return { tables: [burstTable(entries, unable), handOverTable(entries, median(roundTrips))] };
   },
@@ -93,9 +93,9 @@ async function turn(entry: Entry, round: number): Promise<void> {
   if (!entry.counted || round >= counted || (round > 0 && spent >= enough)) return;
   const { lanes, proxy } = entry.counted;
   await Promise.all(lanes.map((lane) => lane.warmUp()));
-  const before = proxy.requests;
+  const before = proxy.commands;
   const { served } = await burstOf(lanes);
-  entry.requests.push((proxy.requests - before) / served);
+  entry.requests.push((proxy.commands - before) / served);
 }
 
 async function burstOf(lanes: Lane[]): Promise<Burst> {

@@ -61,9 +61,9 @@ async function upkeepOf(contestant: Contestant, { addresses }: Bench): Promise<s
   const worker = await Worker.start('e', contestant, way?.addresses ?? addresses);
   try {
     const memory = await worker.ask<number>('take');
-    const before = way?.proxy.requests ?? 0;
+    const before = way?.proxy.commands ?? 0;
     const { processor, delay, lost } = await worker.ask<Upkeep>('keep');
-    const requests = (way?.proxy.requests ?? 0) - before;
+    const requests = (way?.proxy.commands ?? 0) - before;
     return [
       number(processor * 100),
       way ? number(requests / (time / 1_000)) : 'no wire',
@@ -74,7 +74,7 @@ async function upkeepOf(contestant: Contestant, { addresses }: Bench): Promise<s
     ];
   } finally {
     worker.end();
-    way?.proxy.end();
+    await way?.proxy[Symbol.asyncDispose]();
   }
 }
 

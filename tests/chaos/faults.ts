@@ -60,18 +60,18 @@ const faults: Record<FaultKind, Inflict> = {
   },
   'connection cut': ({ scene: { proxies } }) => {
     const proxy = oneOf(proxies);
-    proxy.cut('one');
+    proxy.cutOne();
     return { target: 1 + proxies.indexOf(proxy) };
   },
   'all cut': ({ scene: { proxies } }) => {
     const proxy = oneOf(proxies);
-    proxy.cut('all');
+    proxy.cut();
     return { target: 1 + proxies.indexOf(proxy) };
   },
   unreachable: ({ scene: { proxies }, ttl }) => {
     const proxy = oneOf(proxies);
-    proxy.shut();
-    return { target: 1 + proxies.indexOf(proxy), over: delay(aWhile(ttl)).then(proxy.admit) };
+    proxy.refuse();
+    return { target: 1 + proxies.indexOf(proxy), over: delay(aWhile(ttl)).then(proxy.accept) };
   },
 };
 

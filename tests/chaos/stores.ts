@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createClient } from 'redis';
+import { startProxy, type TcpProxy } from '../support/proxy/proxy.js';
 import { ask } from '../support/servers/ports.js';
 import { type OwnServer, startMemcached, startRedis } from '../support/servers.js';
 import type { FaultKind } from './faults.js';
-import { type CuttableProxy, startProxy } from './proxy.js';
 
 /** Figures by their names. */
 export type Gauges = Record<string, number>;
@@ -28,7 +28,7 @@ export interface Scene extends AsyncDisposable {
   /** The same locks without a proxy between. */
   readonly directUrl: string;
   readonly servers: readonly OwnServer[];
-  readonly proxies: readonly CuttableProxy[];
+  readonly proxies: readonly TcpProxy[];
   /** What could grow where the locks live. */
   gauges(): Promise<Gauges>;
 }
@@ -77,7 +77,7 @@ async function behindProxies(
 ): Promise<Scene> {
   const servers = await Promise.all(starting);
   const ports = servers.map(({ port }) => port);
-  const proxies = await Promise.all(ports.map(startProxy));
+  const proxies = await Promise.all(ports.map((port) => startProxy(port)));
   return {
     url: urlOf(proxies.map(({ port }) => port)),
     directUrl: urlOf(ports),
@@ -85,7 +85,7 @@ async function behindProxies(
     proxies,
     gauges: async () => sum(await Promise.all(ports.map(gaugesOf))),
     async [Symbol.asyncDispose]() {
-      for (const proxy of proxies) proxy.end();
+      await Promise.all(proxies.map((proxy) => proxy[Symbol.asyncDispose]()));
       await Promise.all(servers.map((server) => server.stop()));
     },
   };

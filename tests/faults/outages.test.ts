@@ -9,7 +9,7 @@ import { MemcacheClient } from 'memcache-client';
 import { createClient } from 'redis';
 import { assertTaken, eventually, takeWhenFree, thief } from '../../src/testing/fixture.js';
 import { itemOf, say } from '../support/memcached-talk.js';
-import type { FaultyProxy } from '../support/proxy/proxy.js';
+import type { FaultyProxy } from '../support/proxy/faulty.js';
 import { startMemcached, startRedis } from '../support/servers.js';
 import { type StoreKind, setTheScene, storeKinds } from './kinds.js';
 

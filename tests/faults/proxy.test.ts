@@ -1,18 +1,23 @@
 /** The proxy itself: a fault that is not there would be a test that cannot fail. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../src/testing/fixture.js';
+import { counter, startCountingProxy } from '../support/proxy/counting.js';
 import { memcached } from '../support/proxy/memcached.js';
 import { any, nth, type Protocol, type Words } from '../support/proxy/protocol.js';
 import { resp } from '../support/proxy/resp.js';
+import { sharedRedis } from '../support/servers.js';
 import { type StoreKind, setTheScene, singleServers } from './kinds.js';
 
 const token = 'a'.repeat(32);
 
 describe('the framing of commands', () => {
+  const redis = '*1\r\n$4\r\nPING\r\n*3\r\n$3\r\nSET\r\n$4\r\n*1\r\n\r\n$2\r\né\r\n';
+  const text = 'gets a\r\nadd b 0 9 6\r\nget x\n\r\ncas b 0 -1 0 7\r\n\r\n';
+
   /** The words of all commands, however the bytes are cut into pieces. */
   function commandsOf(protocol: Protocol, text: string, size: number): Words[] {
     const found: Words[] = [];
@@ -30,16 +35,56 @@ describe('the framing of commands', () => {
 
   for (const size of [1, 2, 7, 1_000]) {
     test(`is found in pieces of ${size}`, () => {
-      const redis = '*1\r\n$4\r\nPING\r\n*3\r\n$3\r\nSET\r\n$4\r\n*1\r\n\r\n$2\r\né\r\n';
       assert.deepEqual(commandsOf(resp, redis, size), [['PING'], ['SET', '*1\r\n', 'é']]);
-      const text = 'gets a\r\nadd b 0 9 6\r\nget x\n\r\ncas b 0 -1 0 7\r\n\r\n';
       assert.deepEqual(commandsOf(memcached, text, size), [
         ['gets', 'a'],
         ['add', 'b', '0', '9', '6', 'get x\n'],
         ['cas', 'b', '0', '-1', '0', '7', ''],
       ]);
     });
+
+    test(`counts as many in pieces of ${size}`, () => {
+      for (const [protocol, whole, commands] of [
+        [resp, redis, 2],
+        [memcached, text, 3],
+      ] as const) {
+        const count = counter(protocol);
+        const bytes = Buffer.from(whole);
+        let counted = 0;
+        for (let start = 0; start < bytes.length; start += size) {
+          counted += count(bytes.subarray(start, start + size));
+        }
+        assert.equal(counted, commands);
+      }
+    });
   }
+});
+
+test('without traps, it passes on and counts what comes, and cuts one connection or all', async () => {
+  const { port } = new URL(await sharedRedis());
+  await using proxy = await startCountingProxy(Number(port), resp);
+  const connectTwo = () =>
+    Promise.all(
+      [1, 2].map(async () => {
+        const socket = connect(proxy.port, '127.0.0.1');
+        socket.on('error', () => {});
+        socket.write('*1\r\n$4\r\nPING\r\n');
+        const [answer] = await once(socket, 'data');
+        assert.equal(String(answer), '+PONG\r\n');
+        return socket;
+      }),
+    );
+  const open = (sockets: Socket[]) => sockets.filter(({ closed }) => !closed).length;
+
+  const two = await connectTwo();
+  assert.equal(proxy.commands, 2);
+  proxy.cutOne();
+  await eventually('one is cut', () => open(two) < 2);
+  two.push(...(await connectTwo()));
+  assert.equal(proxy.commands, 4);
+  assert.equal(open(two), 3);
+  proxy.cut();
+  await eventually('all are cut', () => open(two) === 0);
 });
 
 test('replies are told from messages, and one value from many', () => {

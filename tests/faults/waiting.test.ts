@@ -4,8 +4,8 @@ import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { acquire } from 'dlock-js';
 import { eventually, thief } from '../../src/testing/fixture.js';
+import type { FaultyProxy } from '../support/proxy/faulty.js';
 import { any, message } from '../support/proxy/protocol.js';
-import type { FaultyProxy } from '../support/proxy/proxy.js';
 import { subscribe } from '../support/proxy/resp.js';
 import { type StoreKind, setTheScene, storeKinds } from './kinds.js';
 

@@ -9,7 +9,7 @@ import { Redis as Redis5 } from 'ioredis5';
 import { createClient } from 'redis';
 import { eventually, thief } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
-import { startProxy } from '../support/proxy/proxy.js';
+import { startFaultyProxy } from '../support/proxy/faulty.js';
 import { resp } from '../support/proxy/resp.js';
 import { documentedRights } from '../support/rights.js';
 import { type OwnServer, sharedRedis, startRedis } from '../support/servers.js';
@@ -149,7 +149,7 @@ describe('ioredis: commands that are sent again by themselves', () => {
     Number(/cmdstat_eval:calls=(\d+)/.exec(await scene.admin.info('commandstats'))?.[1] ?? 0);
 
   test('an acquire that is carried out twice is one lease, with one fence', async () => {
-    await using proxy = await startProxy(scene.server.port, resp);
+    await using proxy = await startFaultyProxy(scene.server.port, resp);
     await using client = connect(`redis://127.0.0.1:${proxy.ports[0]}`);
     const before = await evals();
     const lost = proxy.dropReply(resp.acquire);
@@ -167,7 +167,7 @@ describe('ioredis: commands that are sent again by themselves', () => {
   });
 
   test('an extension that is carried out twice is one', async () => {
-    await using proxy = await startProxy(scene.server.port, resp);
+    await using proxy = await startFaultyProxy(scene.server.port, resp);
     await using client = connect(`redis://127.0.0.1:${proxy.ports[0]}`);
     await using lease = await tryAcquire(new IoredisStore(client), 'extended');
     const lost = proxy.dropReply(resp.extend);
@@ -178,7 +178,7 @@ describe('ioredis: commands that are sent again by themselves', () => {
   });
 
   test('a release that is carried out twice reads as lost, and harms nobody', async () => {
-    await using proxy = await startProxy(scene.server.port, resp);
+    await using proxy = await startFaultyProxy(scene.server.port, resp);
     await using client = connect(`redis://127.0.0.1:${proxy.ports[0]}`);
     const lease = await tryAcquire(new IoredisStore(client), 'released');
     assert.ok(lease);
@@ -189,7 +189,7 @@ describe('ioredis: commands that are sent again by themselves', () => {
   });
 
   test('with maxRetriesPerRequest: 0 it is in doubt instead', async () => {
-    await using proxy = await startProxy(scene.server.port, resp);
+    await using proxy = await startFaultyProxy(scene.server.port, resp);
     const options = { maxRetriesPerRequest: 0 };
     await using client = connect(`redis://127.0.0.1:${proxy.ports[0]}`, options);
     const store = new IoredisStore(client);

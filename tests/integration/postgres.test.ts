@@ -1,7 +1,7 @@
 /** The example of docs/custom-store.md, on a real PostgreSQL. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { access } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import { after, test } from 'node:test';
 import { acquire, tryAcquire } from 'dlock-js';
 import { testStore } from 'dlock-js/testing';
@@ -9,6 +9,7 @@ import { execa } from 'execa';
 import { Client, Pool } from 'pg';
 import { PostgresStore, table } from '../../examples/postgres-store.js';
 import { eventually, thief } from '../../src/testing/fixture.js';
+import { temporaryDirectory } from '../support/servers/directories.js';
 import { openSchema } from '../support/servers/postgres.js';
 import { countTogether } from './many-processes.js';
 
@@ -78,14 +79,7 @@ test('postgres: a listener whose connection breaks delays those who wait by seco
 });
 
 test('the PostgreSQL of the tests ends, and leaves no data, with a process that is killed', async () => {
-  const file = JSON.stringify(new URL('../support/servers/postgres.ts', import.meta.url));
-  const program = `
-    const { sharedPostgres } = await import(${file});
-    console.log(await sharedPostgres());
-    setInterval(() => {}, 1_000);`;
-  const args = ['--import', 'tsx', '--input-type=module', '--eval', program];
-  const env = { DLOCK_TEST_POSTGRES_URL: '' };
-  const child = execa(process.execPath, args, { env, reject: false, stdin: 'ignore' });
+  const child = runServer();
   const [url] = await once(child.stdout, 'data');
   const client = new Client({ connectionString: String(url).trim() });
   client.on('error', () => {});
@@ -101,3 +95,32 @@ test('the PostgreSQL of the tests ends, and leaves no data, with a process that 
     );
   await eventually('its data is removed', isGone);
 });
+
+const skip = process.getuid?.() !== 0 && 'only root has to start it as somebody else';
+
+test('the PostgreSQL of the tests comes up where only root may write to TMPDIR', {
+  skip,
+}, async () => {
+  const directory = temporaryDirectory();
+  assert.equal((await stat(directory)).mode & 0o777, 0o700);
+  const child = runServer({ TMPDIR: directory });
+  const said = await Promise.race([once(child.stdout, 'data'), child.then(({ stderr }) => stderr)]);
+  assert.match(String(said), /^postgres:/);
+  child.kill('SIGTERM');
+  await child;
+});
+
+/** A process of its own that starts a server, and prints its URL. */
+function runServer(env: NodeJS.ProcessEnv = {}) {
+  const file = JSON.stringify(new URL('../support/servers/postgres.ts', import.meta.url));
+  const program = `
+    const { sharedPostgres } = await import(${file});
+    console.log(await sharedPostgres());
+    setInterval(() => {}, 1_000);`;
+  const args = ['--import', 'tsx', '--input-type=module', '--eval', program];
+  return execa(process.execPath, args, {
+    env: { DLOCK_TEST_POSTGRES_URL: '', ...env },
+    reject: false,
+    stdin: 'ignore',
+  });
+}

@@ -45,7 +45,11 @@ export function compile(file: URL): string {
 }
 
 function bundle(source: string): string {
-  const directory = temporaryDirectory(besidePackages(source));
+  const home = packageOf(source);
+  const cache = join(home, 'node_modules/.cache');
+  mkdirSync(cache, { recursive: true });
+  // From there, packages are found as they are from the source.
+  const directory = temporaryDirectory(cache);
   const name = basename(source, '.ts');
   buildSync({
     entryPoints: { [name]: source },
@@ -58,15 +62,14 @@ function bundle(source: string): string {
     format: 'esm',
     platform: 'node',
     target: 'node20.11',
+    tsconfig: join(home, 'tsconfig.json'),
   });
   return join(directory, `${name}.mjs`);
 }
 
-/** From there, packages are found as they are from the source. */
-function besidePackages(source: string): string {
+/** The directory of the package that the source belongs to. */
+function packageOf(source: string): string {
   let directory = dirname(source);
-  while (!existsSync(join(directory, 'node_modules'))) directory = dirname(directory);
-  const cache = join(directory, 'node_modules/.cache');
-  mkdirSync(cache, { recursive: true });
-  return cache;
+  while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);
+  return directory;
 }

@@ -1,5 +1,5 @@
 /** Memcached's text protocol (protocol.txt of its sources), without the meta commands. */
-import { lineAt, type Matcher, type Protocol } from './protocol.js';
+import { lineEnd, type Matcher, type Protocol } from './protocol.js';
 
 /** `cas <key> <flags> <exptime> ...`: one that expires the item at once frees the lock. */
 const swap =
@@ -15,22 +15,27 @@ export const memcached: Protocol = {
   extend: swap(false),
   release: swap(true),
 
-  readCommand(bytes) {
-    const line = lineAt(bytes, 0);
+  commandEnd(bytes, start) {
+    const line = lineAt(bytes, start);
     if (!line) return undefined;
-    const words = line.text.split(' ');
-    const [name = '', , , , size] = words;
-    const replies = words.at(-1) === 'noreply' || name === 'quit' ? 0 : 1;
-    if (!storage.includes(name)) return { words, end: line.end, replies };
-    const end = line.end + Number(size) + 2;
-    if (end > bytes.length) return undefined;
-    const data = bytes.toString('utf8', line.end, end - 2);
-    return { words: [...words, data], end, replies };
+    const [name = '', , , , size] = line.words;
+    const end = storage.includes(name) ? line.end + Number(size) + 2 : line.end;
+    return end <= bytes.length ? end : undefined;
+  },
+
+  readCommand(bytes) {
+    const end = memcached.commandEnd(bytes, 0);
+    const line = lineAt(bytes, 0);
+    if (!line || end === undefined) return undefined;
+    const { words } = line;
+    const replies = words.at(-1) === 'noreply' || words[0] === 'quit' ? 0 : 1;
+    if (end === line.end) return { words, end, replies };
+    return { words: [...words, bytes.toString('utf8', line.end, end - 2)], end, replies };
   },
 
   readReply(bytes, words) {
     for (let line = lineAt(bytes, 0); line; line = lineAt(bytes, line.end)) {
-      const [first = '', , , size] = line.text.split(' ');
+      const [first = '', , , size] = line.words;
       const more = untilEnd.includes(words?.[0] ?? '') && ['VALUE', 'STAT'].includes(first);
       if (!more) return { end: line.end, unasked: words === undefined };
       if (first === 'VALUE') line.end += Number(size) + 2;
@@ -39,3 +44,10 @@ export const memcached: Protocol = {
     return undefined;
   },
 };
+
+/** The line at `start`, and where the next begins; undefined: it has not come whole yet. */
+function lineAt(bytes: Buffer, start: number): { words: string[]; end: number } | undefined {
+  const end = lineEnd(bytes, start);
+  if (end === undefined) return undefined;
+  return { words: bytes.toString('latin1', start, end - 2).split(' '), end };
+}

@@ -21,6 +21,8 @@ export interface Reply {
 }
 
 export interface Protocol {
+  /** Where the command ends that begins at `start`; undefined: it has not come whole yet. */
+  commandEnd(bytes: Buffer, start: number): number | undefined;
   /** The command at the beginning of the bytes; undefined: it has not come whole yet. */
   readCommand(bytes: Buffer): Command | undefined;
   /** The reply, to `words` if it was asked for, at the beginning of the bytes; undefined: not whole yet. */
@@ -46,8 +48,9 @@ export function nth(n: number, matches: Matcher): Matcher {
 }
 
 /** Where the line at `start` ends and the next begins; undefined: it has not come whole yet. */
-export function lineAt(bytes: Buffer, start: number): { text: string; end: number } | undefined {
-  const end = bytes.indexOf('\r\n', start);
-  if (end < 0) return undefined;
-  return { text: bytes.toString('latin1', start, end), end: end + 2 };
+export function lineEnd(bytes: Buffer, start: number): number | undefined {
+  const end = bytes.indexOf(lineBreak, start);
+  return end < 0 ? undefined : end + lineBreak.length;
 }
+
+const lineBreak = Buffer.from('\r\n');

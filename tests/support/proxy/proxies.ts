@@ -1,10 +1,11 @@
 /** Proxies before several servers, which do to all of them at once what is asked for. */
+
+import { type Direction, type FaultyProxy, type Held, startFaultyProxy } from './faulty.js';
 import type { Matcher, Protocol } from './protocol.js';
-import { type Direction, type FaultyProxy, type Held, startProxy } from './proxy.js';
 
 /** @param targets the ports of the servers. */
 export async function startProxies(targets: number[], protocol: Protocol): Promise<FaultyProxy> {
-  const proxies = await Promise.all(targets.map((target) => startProxy(target, protocol)));
+  const proxies = await Promise.all(targets.map((target) => startFaultyProxy(target, protocol)));
   const [only] = proxies;
   return proxies.length === 1 && only ? only : new Proxies(proxies);
 }

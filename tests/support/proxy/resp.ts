@@ -1,5 +1,5 @@
 /** RESP 2 and 3, as Redis and its clients speak it (redis.io, "RESP protocol"). */
-import { lineAt, type Matcher, type Protocol } from './protocol.js';
+import { lineEnd, type Matcher, type Protocol } from './protocol.js';
 
 /**
  * A script by its keys and its last argument, since a client may send its digest instead of it: only
@@ -18,18 +18,22 @@ export const resp: Protocol = {
   extend: script((keys, endsWithKey) => keys === 1 && !endsWithKey),
   release: script((keys, endsWithKey) => keys === 1 && endsWithKey),
 
+  commandEnd(bytes, start) {
+    if (start < bytes.length && bytes[start] !== codeOf('*')) {
+      throw new Error(`Not a command of RESP: ${bytes.toString('latin1', start, start + 40)}`);
+    }
+    return frameEnd(bytes, start);
+  },
+
   readCommand(bytes) {
-    const head = lineAt(bytes, 0);
-    if (!head) return undefined;
-    if (!head.text.startsWith('*')) throw new Error(`Not a command of RESP: ${head.text}`);
+    const end = resp.commandEnd(bytes, 0);
+    if (end === undefined) return undefined;
     const words: string[] = [];
-    let { end } = head;
-    for (let left = Number(head.text.slice(1)); left > 0; left--) {
-      const size = lineAt(bytes, end);
-      const next = frameEnd(bytes, end);
-      if (!size || next === undefined) return undefined;
-      words.push(bytes.toString('utf8', size.end, next - 2));
-      end = next;
+    let start = lineEnd(bytes, 0) ?? end;
+    while (start < end) {
+      const next = frameEnd(bytes, start) ?? end;
+      words.push(bytes.toString('utf8', lineEnd(bytes, start), next - 2));
+      start = next;
     }
     const channels = /subscribe$/i.test(words[0] ?? '') ? words.length - 1 : 1;
     return { words, end, replies: Math.max(1, channels) };
@@ -43,18 +47,38 @@ export const resp: Protocol = {
   },
 };
 
+const codeOf = (character: string) => character.charCodeAt(0);
+
+/** Values of as many bytes as their line says. */
+const sized = new Set([...'$=!'].map(codeOf));
+
+/** Values of as many parts as their line says, or twice as many. */
+const composed = new Map([...'*~>'].map((type) => [codeOf(type), 1]));
+composed.set(codeOf('%'), 2);
+
 /** Where the value at `start` ends; undefined: it has not come whole yet. */
 function frameEnd(bytes: Buffer, start: number): number | undefined {
-  const line = lineAt(bytes, start);
-  if (!line) return undefined;
-  const type = line.text.charAt(0);
-  const size = Number(line.text.slice(1));
-  if ('$=!'.includes(type)) {
-    const end = size < 0 ? line.end : line.end + size + 2;
+  let end = lineEnd(bytes, start);
+  if (end === undefined) return undefined;
+  const type = bytes[start] ?? 0;
+  if (sized.has(type)) {
+    const size = numberAt(bytes, start + 1);
+    if (size >= 0) end += size + 2;
     return end <= bytes.length ? end : undefined;
   }
-  const parts = { '*': size, '~': size, '>': size, '%': 2 * size }[type] ?? 0;
-  let end: number | undefined = line.end;
-  for (let left = parts; left > 0 && end !== undefined; left--) end = frameEnd(bytes, end);
+  const parts = composed.get(type);
+  if (parts === undefined) return end;
+  let left = parts * numberAt(bytes, start + 1);
+  for (; left > 0 && end !== undefined; left--) end = frameEnd(bytes, end);
   return end;
+}
+
+/** The whole number at `start`; below 0 with a minus sign, which means that there is no value. */
+function numberAt(bytes: Buffer, start: number): number {
+  if (bytes[start] === codeOf('-')) return -1;
+  let number = 0;
+  for (let at = start; bytes[at] !== codeOf('\r'); at++) {
+    number = 10 * number + Number(bytes[at]) - codeOf('0');
+  }
+  return number;
 }

@@ -6,9 +6,13 @@ import { works } from './processes.js';
 /** Several test processes may come here at once; the lock lets one install, for all. */
 const lock = '/run/dlock-tests.lock';
 
-/** $1: program, $2: package. While policy-rc.d answers 101, no package starts its service. */
+/**
+ * $1: program, $2: package. While policy-rc.d answers 101, no package starts its service. Parts of an
+ * installation run as other users, who may have no access to root's own TMPDIR.
+ */
 const script = `
 command -v "$1" && exit
+unset TMPDIR
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then
   trap "rm $policy" EXIT

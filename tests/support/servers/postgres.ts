@@ -108,10 +108,12 @@ async function launch(port: number): Promise<string> {
 
 /**
  * What to put in front, so that it ends even if SIGKILL ends this process; Linux has it. The server
- * refuses to run as root.
+ * refuses to run as root; who it runs as instead may have no access to root's own TMPDIR.
  */
 async function tie(): Promise<string[]> {
-  if (!(await works(['setpriv', '--pdeathsig', 'TERM', 'true']))) return [];
+  const tied = ['setpriv', '--pdeathsig', 'TERM'];
+  if (!(await works([...tied, 'true']))) return [];
+  if (process.getuid?.() !== 0) return tied;
   const user = ['--reuid', 'postgres', '--regid', 'postgres', '--init-groups'];
-  return ['setpriv', '--pdeathsig', 'TERM', ...(process.getuid?.() === 0 ? user : [])];
+  return ['env', '--unset=TMPDIR', ...tied, ...user];
 }
