@@ -3,7 +3,7 @@
  * part and its slowest files took. Files run side by side, and so do the parts. In JavaScript, since
  * Node.js loads it without tsx.
  */
-import { relative } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { spec } from 'node:test/reporters';
 
@@ -15,17 +15,22 @@ export default async function* report(events) {
 async function* withTimes(events) {
   const files = new Map();
   for await (const event of events) {
-    const { type, data } = event;
-    // The others come in the order of the files, however late.
-    if (data.file && (type === 'test:dequeue' || type === 'test:complete')) {
+    if (isOfFile(event)) {
+      const { file } = event.data;
       const now = performance.now();
-      files.set(data.file, { begin: files.get(data.file)?.begin ?? now, end: now });
+      files.set(file, { begin: files.get(file)?.begin ?? now, end: now });
     }
     yield event;
   }
   for (const message of summary(files)) {
     yield { type: 'test:diagnostic', data: { message, nesting: 0 } };
   }
+}
+
+/** The beginning or end of a file; what is inside of it comes in the order of the files, however late. */
+function isOfFile({ type, data }) {
+  if (type !== 'test:dequeue' && type !== 'test:complete') return false;
+  return data.nesting === 0 && resolve(data.name) === data.file;
 }
 
 function summary(files) {
@@ -39,7 +44,7 @@ function summary(files) {
     const begin = Math.min(...own.map((span) => span.begin));
     const end = Math.max(...own.map((span) => span.end));
     const slowest = own.slice(0, 3).map((span) => `${span.file} ${seconds(length(span))}`);
-    return `${part}: ${seconds(end - begin)}, of its ${own.length} files ${slowest.join(', ')}`;
+    return `${part}: ${seconds(end - begin)}, the longest of ${own.length}: ${slowest.join(', ')}`;
   });
 }
 
