@@ -38,7 +38,8 @@ for (const [letter, measure] of Object.entries(measures)) {
 }
 
 if (results.size === Object.keys(measures).length) {
-  const place = (file: string) => new URL(file, import.meta.url);
+  // This file runs as built, two levels below the package.
+  const place = (file: string) => new URL(`../../${file}`, import.meta.url);
   const minutes = (performance.now() - began) / 60_000;
   writeFileSync(place('RESULTS.md'), report(results, contestants, minutes, load));
   for (const { figures = [] } of results.values()) {

@@ -56,6 +56,6 @@ function firstNumber(command: string, flag: string): string {
 }
 
 function versionOf(name: string): string {
-  const file = new URL(`node_modules/${name}/package.json`, import.meta.url);
+  const file = new URL(`../../node_modules/${name}/package.json`, import.meta.url);
   return String(JSON.parse(readFileSync(file, 'utf8')).version).replace(/^v/, '');
 }

@@ -45,7 +45,7 @@ export class Worker {
 
   /** Resolves when the contestant is connected. */
   static async start(letter: string, contestant: Contestant, addresses: Addresses) {
-    const file = new URL('worker.ts', import.meta.url);
+    const file = new URL('worker.js', import.meta.url);
     const child = forkWorker(file, [letter, contestant.name, JSON.stringify(addresses)], {
       execArgv: ['--expose-gc'],
       serialization: 'advanced',

@@ -1,15 +1,9 @@
 /** The stores that faults are tried on, each behind the proxy: one row a store. */
-import { once } from 'node:events';
 import { after, before } from 'node:test';
-import { IoredisStore } from 'dlock-js/ioredis';
-import { MemcacheStore } from 'dlock-js/memcache';
 import { QuorumStore } from 'dlock-js/quorum';
-import { RedisStore } from 'dlock-js/redis';
-import { Redis } from 'ioredis';
-import { MemcacheClient } from 'memcache-client';
-import { createClient } from 'redis';
 import type { LockStore } from '../../src/store.js';
 import type { StoreOptions } from '../../src/stores/options.js';
+import { clients, connected, type OpeningClient } from '../support/clients.js';
 import { memcached } from '../support/proxy/memcached.js';
 import type { Protocol } from '../support/proxy/protocol.js';
 import { startProxies } from '../support/proxy/proxies.js';
@@ -48,7 +42,7 @@ export const singleServers: StoreKind[] = [
     wakes: true,
     servers: 1,
     startServer: startRedis,
-    open: openRedis,
+    open: ([port], options) => openOne('node-redis 6', `redis://127.0.0.1:${port}`, options),
   },
   {
     name: 'ioredis',
@@ -59,7 +53,7 @@ export const singleServers: StoreKind[] = [
     wakes: true,
     servers: 1,
     startServer: startRedis,
-    open: openIoredis,
+    open: ([port], options) => openOne('ioredis 6', `redis://127.0.0.1:${port}`, options),
   },
   {
     name: 'memcache',
@@ -70,7 +64,7 @@ export const singleServers: StoreKind[] = [
     wakes: false,
     servers: 1,
     startServer: startMemcached,
-    open: openMemcache,
+    open: ([port], options) => openOne('memcache-client', `memcache://127.0.0.1:${port}`, options),
   },
 ];
 
@@ -115,28 +109,23 @@ export function setTheScene({ protocol, servers: count, startServer, open }: Sto
   };
 }
 
-async function openRedis([port]: readonly number[], options?: StoreOptions): Promise<OpenStore> {
-  const client = createClient({ url: `redis://127.0.0.1:${port}` });
-  client.on('error', () => {});
-  await client.connect();
+/** A client of its own before a single server. */
+async function openOne(
+  client: 'node-redis 6' | 'ioredis 6' | 'memcache-client',
+  url: string,
+  options: StoreOptions | undefined,
+): Promise<OpenStore> {
+  const opened = await connected<OpeningClient>(clients[client](url));
   return {
-    store: new RedisStore(client, options),
-    [Symbol.asyncDispose]: async () => client.destroy(),
-  };
-}
-
-async function openIoredis([port]: readonly number[], options?: StoreOptions): Promise<OpenStore> {
-  const client = new Redis(Number(port), '127.0.0.1');
-  client.on('error', () => {});
-  await once(client, 'ready');
-  return {
-    store: new IoredisStore(client, options),
-    [Symbol.asyncDispose]: async () => client.disconnect(),
+    store: opened.createStore(options),
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 }
 
 async function openQuorum(ports: readonly number[], options?: StoreOptions): Promise<OpenStore> {
-  const members = await Promise.all(ports.map((port) => openRedis([port])));
+  const members = await Promise.all(
+    ports.map((port) => openOne('node-redis 6', `redis://127.0.0.1:${port}`, undefined)),
+  );
   return {
     store: new QuorumStore(
       members.map(({ store }) => store),
@@ -145,13 +134,5 @@ async function openQuorum(ports: readonly number[], options?: StoreOptions): Pro
     async [Symbol.asyncDispose]() {
       for (const member of members) await member[Symbol.asyncDispose]();
     },
-  };
-}
-
-async function openMemcache([port]: readonly number[], options?: StoreOptions): Promise<OpenStore> {
-  const client = new MemcacheClient({ server: `127.0.0.1:${port}` });
-  return {
-    store: new MemcacheStore(client, options),
-    [Symbol.asyncDispose]: async () => client.shutdown(),
   };
 }

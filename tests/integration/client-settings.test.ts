@@ -15,7 +15,7 @@ import {
 } from 'redis5';
 import { eventually, thief } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
-import { redisClients } from '../support/redis-clients.js';
+import { redisClients } from '../support/clients.js';
 import { startRedis } from '../support/servers.js';
 
 const server = await startRedis();

@@ -8,8 +8,8 @@ import { MemcacheClient } from 'memcache-client';
 import { createClient, createClientPool } from 'redis';
 import { createClientPool as createClientPool5 } from 'redis5';
 import { eventually } from '../../src/testing/fixture.js';
+import { type Connect, redisClients } from '../support/clients.js';
 import { itemOf } from '../support/memcached-talk.js';
-import { type Connect, redisClients } from '../support/redis-clients.js';
 import { documentedRights } from '../support/rights.js';
 import { sharedMemcached, sharedRedis, startRedis } from '../support/servers.js';
 

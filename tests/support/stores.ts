@@ -1,14 +1,10 @@
-/**
- * Opens a store by its URL, for tests that run in processes of their own. Of the clients, only the
- * one that is needed is loaded: that takes longer than all the rest of a start.
- */
+/** Opens a store by its URL, for tests that run in processes of their own. */
 import { fileURLToPath } from 'node:url';
 import { FileStore } from 'dlock-js/file';
-import { MemcacheStore } from 'dlock-js/memcache';
 import { QuorumStore } from 'dlock-js/quorum';
-import { RedisStore } from 'dlock-js/redis';
 import { PostgresStore } from '../../examples/postgres-store.js';
 import type { LockStore } from '../../src/store.js';
+import { clients } from './clients.js';
 
 export interface OpenStore {
   store: LockStore;
@@ -21,27 +17,19 @@ export interface OpenStore {
  */
 export async function openStore(url: string): Promise<OpenStore> {
   if (url.includes(',')) return openQuorum(url.split(','));
-  const { protocol, host } = new URL(url);
+  const { protocol } = new URL(url);
   if (protocol === 'file:') {
     return { store: new FileStore(fileURLToPath(url)), close: async () => {} };
-  }
-  if (protocol === 'memcache:') {
-    const { MemcacheClient } = await import('memcache-client');
-    const client = new MemcacheClient({ server: host });
-    return { store: new MemcacheStore(client), close: async () => client.shutdown() };
   }
   if (protocol === 'postgres:') {
     const { Pool } = await import('pg');
     const pool = new Pool({ connectionString: url });
     return { store: new PostgresStore(pool), close: () => pool.end() };
   }
-  const { createClient } = await import('redis');
-  const client = createClient({ url });
-  // The request that fails tells it; one that comes too early waits for the connection.
-  client.on('error', () => {});
-  client.connect().catch(() => {});
+  const client = protocol === 'memcache:' ? 'memcache-client' : 'node-redis 6';
+  const opened = await clients[client](url);
   // Not `close`, which waits for ever for replies if it is called while there is no connection.
-  return { store: new RedisStore(client), close: async () => client.destroy() };
+  return { store: opened.createStore(), close: () => opened[Symbol.asyncDispose]() };
 }
 
 async function openQuorum(urls: string[]): Promise<OpenStore> {

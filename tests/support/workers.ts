@@ -1,11 +1,11 @@
 /**
- * Runs a TypeScript file in a process of its own, with a channel for messages. It is compiled once
+ * Runs a file, of TypeScript or built from it, in a process of its own, with a channel for messages. It is compiled once
  * for all the processes that run it, which therefore start as fast as plain Node.js does.
  */
 import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { temporaryDirectory } from './servers/directories.js';
@@ -50,7 +50,7 @@ function bundle(source: string): string {
   mkdirSync(cache, { recursive: true });
   // From there, packages are found as they are from the source.
   const directory = temporaryDirectory(cache);
-  const name = basename(source, '.ts');
+  const name = basename(source, extname(source));
   buildSync({
     entryPoints: { [name]: source },
     outdir: directory,

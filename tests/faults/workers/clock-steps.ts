@@ -6,16 +6,20 @@ const [url = '', name = '', ttl = '', event = ''] = process.argv.slice(2);
 
 const clocks = { wall: Date.now, monotonic: performance.now.bind(performance) };
 const hour = 3_600_000;
+let ahead = 0;
+let stopped: number | undefined;
+// The library keeps to the clocks that it finds when it is loaded.
+Date.now = () => clocks.wall() + ahead;
+performance.now = () => stopped ?? clocks.monotonic();
 const events: Record<string, () => void> = {
   forth: () => {
-    Date.now = () => clocks.wall() + hour;
+    ahead = hour;
   },
   back: () => {
-    Date.now = () => clocks.wall() - hour;
+    ahead = -hour;
   },
   stopped: () => {
-    const stopped = clocks.monotonic();
-    performance.now = () => stopped;
+    stopped = clocks.monotonic();
   },
 };
 
