@@ -193,7 +193,7 @@ test('file: 6 processes for which a day lasts 20 ms, killed and stopped, lose no
     }
   }
   t.diagnostic(`${lines} grants, ${removals} removals`);
-  assert.ok(lines > 200 && removals > 50, 'the run was one of sweeps and grants');
+  assert.ok(lines > 40 && removals > 20, 'the run was one of sweeps and grants');
 
   await withWallClock(1e7 * day, () => sweep(locks));
   assert.deepEqual(await readdir(locks), []);
