@@ -6,6 +6,7 @@ import { assertFree, assertTaken, type Case, thief } from './fixture.js';
 export const basics: Case[] = [
   {
     title: 'a free lock is taken, and free again after the release',
+    essential: true,
     async run({ store, other, lock }) {
       const lease = await tryAcquire(store, lock);
       assert.ok(lease);
@@ -33,6 +34,7 @@ export const basics: Case[] = [
   },
   {
     title: 'a second holder is refused, and that changes neither the holder nor its life',
+    essential: true,
     async run({ store, other, lock, step }) {
       const ttl = 10_000;
       const lease = await tryAcquire(store, lock, { ttl, renew: false });
@@ -91,6 +93,7 @@ export const basics: Case[] = [
   },
   {
     title: 'of many attempts at the same moment one wins',
+    essential: true,
     async run({ store, other, lock }) {
       const attempts = Array.from({ length: 20 }, (_, index) =>
         tryAcquire(index % 2 ? store : other, lock),
@@ -102,6 +105,7 @@ export const basics: Case[] = [
   },
   {
     title: 'a token that holds the lock is granted again, with the same fence',
+    essential: true,
     async run({ store, other, lock, fence }) {
       const first = await store.acquire(lock, 'a'.repeat(32), 60_000);
       const again = await other.acquire(lock, 'a'.repeat(32), 60_000);
@@ -113,6 +117,7 @@ export const basics: Case[] = [
   },
   {
     title: 'only the owner extends or releases, and a free lock stays free',
+    essential: true,
     async run({ store, lock }) {
       assert.equal(await store.extend(lock, thief, 60_000), false);
       assert.equal(await store.release(lock, thief), false);
@@ -126,6 +131,7 @@ export const basics: Case[] = [
   },
   {
     title: 'fences strictly grow from holder to holder, or there are none',
+    essential: true,
     async run({ store, other, lock, fence }) {
       let last = 0;
       for (let round = 0; round < 10; round++) {

@@ -14,6 +14,7 @@ import {
 export const expiry: Case[] = [
   {
     title: 'without renewal: free after the ttl, and never before the deadline of the lease',
+    essential: true,
     async run({ store, other, lock, step }) {
       const lease = await tryAcquire(store, lock, { ttl: short, renew: false });
       assert.ok(lease?.held);

@@ -18,6 +18,7 @@ import {
 export const extension: Case[] = [
   {
     title: 'an extension sets the whole ttl from now, up or down, and adds nothing',
+    essential: true,
     async run({ store, other, lock }) {
       const lease = await tryAcquire(store, lock, { ttl: 5_000, renew: false });
       assert.ok(lease);
@@ -34,6 +35,7 @@ export const extension: Case[] = [
   },
   {
     title: 'an extension after the expiry fails and creates nothing',
+    essential: true,
     async run({ store, other, lock }) {
       const lease = await tryAcquire(store, lock, { ttl: short, renew: false });
       assert.ok(lease);
@@ -46,6 +48,7 @@ export const extension: Case[] = [
   },
   {
     title: 'an extension after a theft fails, and the thief notices nothing',
+    essential: true,
     async run({ store, other, lock, step }) {
       const lease = await tryAcquire(store, lock, { ttl: 60_000 });
       assert.ok(lease);

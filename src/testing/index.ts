@@ -10,15 +10,21 @@ import { expiry } from './expiry.js';
 import { extension } from './extension.js';
 import type { Case, StoreFixture, StoreUnderTest } from './fixture.js';
 import { jobs } from './jobs.js';
-import { loss } from './loss.js';
+import { blocking, loss } from './loss.js';
 import { names } from './names.js';
 import { waiting } from './waiting.js';
 
 export type { StoreFixture, StoreUnderTest } from './fixture.js';
 
-const chapters: Record<string, Case[]> = {
+/** They follow each other, and take hardly any time. */
+const quick: Record<string, Case[]> = {
   Basics: basics,
   'Names and arguments': names,
+  'A blocked event loop': blocking,
+};
+
+/** They wait for lives to end, and do so side by side. */
+const lasting: Record<string, Case[]> = {
   'Expiry and deadline': expiry,
   'Extension and renewal': extension,
   Loss: loss,
@@ -28,17 +34,20 @@ const chapters: Record<string, Case[]> = {
 
 /**
  * Declares the tests of one store; call it at the top of a test file. A case that has not ended after
- * a minute fails.
+ * a minute fails. Up to twenty cases run side by side, each with a lock of its own.
  *
  * ```ts
  * testStore({ name: 'OwnStore', create: () => ({ store: new OwnStore() }), watch: false });
  * ```
  *
- * @throws RangeError if `skip` names a case that there is not.
+ * @throws RangeError if `skip` names a case that there is not, or `cases` is not one of its values.
  */
 export function testStore(subject: StoreUnderTest): void {
-  const { name, create, skip = {}, step = 1, fence = true, watch = true } = subject;
-  const unknown = new Set(Object.keys(skip));
+  const { name, create, skip = {}, step = 1, fence = true, watch = true, cases = 'all' } = subject;
+  if (cases !== 'all' && cases !== 'essential')
+    throw new RangeError(`cases is 'all' or 'essential', not ${JSON.stringify(cases)}`);
+  assertKnown(Object.keys(skip));
+
   describe(name, () => {
     let fixture: StoreFixture;
     // No timer of a lease keeps a process alive; while cases wait for one, this does.
@@ -50,22 +59,30 @@ export function testStore(subject: StoreUnderTest): void {
       clearInterval(alive);
       await fixture?.close?.();
     });
-
-    for (const [chapter, cases] of Object.entries(chapters)) {
-      // A loss is told in time, which a case that blocks the event loop would disturb for others.
-      describe(chapter, { concurrency: cases !== loss }, () => {
-        for (const { title, run } of cases) {
-          unknown.delete(title);
-          test(title, { skip: skip[title] ?? false, timeout: 60_000 }, async () => {
-            const { store, other = store } = fixture;
-            await run({ store, other, step, fence, watch, lock: uniqueName(title) });
-          });
-        }
-      });
-    }
-    if (unknown.size > 0)
-      throw new RangeError(`There are no such cases: ${[...unknown].join('; ')}`);
+    const declare = (chapters: Record<string, Case[]>, concurrency: number) => {
+      for (const [chapter, all] of Object.entries(chapters)) {
+        const chosen = all.filter(({ essential }) => cases === 'all' || essential);
+        if (chosen.length === 0) continue;
+        describe(chapter, { concurrency }, () => {
+          for (const { title, run } of chosen) {
+            test(title, { skip: skip[title] ?? false, timeout: 60_000 }, async () => {
+              const { store, other = store } = fixture;
+              await run({ store, other, step, fence, watch, lock: uniqueName(title) });
+            });
+          }
+        });
+      }
+    };
+    declare(quick, 1);
+    describe('Lives that end', { concurrency: true }, () => declare(lasting, 4));
   });
+}
+
+function assertKnown(titles: string[]): void {
+  const all = Object.values({ ...quick, ...lasting }).flat();
+  const known = new Set(all.map(({ title }) => title));
+  const unknown = titles.filter((title) => !known.has(title));
+  if (unknown.length > 0) throw new RangeError(`There are no such cases: ${unknown.join('; ')}`);
 }
 
 let count = 0;

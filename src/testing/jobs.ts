@@ -35,6 +35,7 @@ async function lockOf(period: string, lock: string): Promise<string> {
 export const jobs: Case[] = [
   {
     title: 'once runs its body once for each period',
+    essential: true,
     async run({ store, other, lock }) {
       let runs = 0;
       const body = () => {
@@ -158,6 +159,7 @@ export const jobs: Case[] = [
   },
   {
     title: 'a lease is handed over by a ticket of plain JSON',
+    essential: true,
     async run({ store, other, lock }) {
       const first = await tryAcquire(store, lock, { ttl: 20_000 });
       assert.ok(first);

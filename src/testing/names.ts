@@ -52,6 +52,7 @@ const oddNames = [
 export const names: Case[] = [
   {
     title: 'any text is a name, and different texts are different locks',
+    essential: true,
     async run({ store, other, lock }) {
       const random = Array.from({ length: 50 }, () => randomBytes(12).toString('latin1'));
       const all = [...oddNames, ...random]
@@ -67,6 +68,7 @@ export const names: Case[] = [
   },
   {
     title: 'names that begin with NUL, the library’s own, are locks apart from all others',
+    essential: true,
     async run({ store, other, lock }) {
       const own = ['\0', '\0\0', '\0{a}', '\0\r\n', `\0${lock}`, `\0\0${lock}`];
       const all = [lock, ...own, `\0\0${JSON.stringify([lock, 'period'])}`];
@@ -136,6 +138,7 @@ export const names: Case[] = [
   },
   {
     title: 'the shortest life is rounded up to what the store can represent, and ends',
+    essential: true,
     async run({ store, lock, step }) {
       assert.equal((await store.acquire(lock, 'a'.repeat(32), 1)).granted, true);
       const free = async () => (await store.acquire(lock, 'b'.repeat(32), 60_000)).granted;
@@ -145,6 +148,7 @@ export const names: Case[] = [
   },
   {
     title: 'the longest life that the store names is possible',
+    essential: true,
     async run({ store, other, lock }) {
       const ttl = store.maxTtl ?? 10 * 365 * 24 * 3_600_000;
       const lease = await tryAcquire(store, lock, { ttl });

@@ -1,18 +1,20 @@
 /** A little chaos on each store: `npm run chaos` lets it go on for longer. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { run } from './machine.js';
 import { chaos } from './plans.js';
 import { storeKinds } from './stores.js';
 
-for (const [name, kind] of Object.entries(storeKinds)) {
-  test(`${name}: no two valid leases overlap, fences are in order, and nothing is left`, async () => {
-    const outcome = await run(kind, chaos, () => delay(20_000));
-    const { history, faults, violations, mishaps, journals } = outcome;
-    const hint = journals ? `the journals are in ${journals}` : undefined;
-    assert.deepEqual([...violations, ...mishaps], [], hint);
-    assert.ok(history.counts.granted > 20, `${history.counts.granted} leases`);
-    assert.ok(faults.length >= 5, `${faults.length} faults`);
-  });
-}
+describe('a little chaos', { concurrency: 2 }, () => {
+  for (const [name, kind] of Object.entries(storeKinds)) {
+    test(`${name}: no two valid leases overlap, fences are in order, and nothing is left`, async () => {
+      const outcome = await run(kind, chaos, () => delay(20_000));
+      const { history, faults, violations, mishaps, journals } = outcome;
+      const hint = journals ? `the journals are in ${journals}` : undefined;
+      assert.deepEqual([...violations, ...mishaps], [], hint);
+      assert.ok(history.counts.granted > 20, `${history.counts.granted} leases`);
+      assert.ok(faults.length >= 5, `${faults.length} faults`);
+    });
+  }
+});

@@ -3,9 +3,11 @@
  * tarball, and in which real processes run and compile code against it.
  */
 import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { acquire } from 'dlock-js';
+import { FileStore } from 'dlock-js/file';
 import { execa, type Options } from 'execa';
 
 export const repository = fileURLToPath(new URL('../../', import.meta.url));
@@ -131,8 +133,19 @@ export type Runtime = readonly [program: string, ...words: string[]];
 const { engines } = await readManifest(repository);
 export const oldestNode = `${engines.node.replace('>=', '')}.0`;
 
+const found = new Map<string, Promise<Runtime>>();
+
 /** Another version of Node.js, which npm brings. */
-export async function nodeOf(version: string): Promise<Runtime> {
+export function nodeOf(version: string): Promise<Runtime> {
+  const runtime = found.get(version) ?? findNode(version);
+  found.set(version, runtime);
+  return runtime;
+}
+
+async function findNode(version: string): Promise<Runtime> {
+  // The npx of some versions of npm spoils its cache when two install the same at the same time.
+  const turns = new FileStore(join(tmpdir(), `dlock-js-dist-${userInfo().uid}`));
+  await using _turn = await acquire(turns, 'npx');
   const print = ['node', '-p', 'process.execPath'];
   const options = ['--yes', '--prefer-offline', '-p', `node@${version}`];
   return [await command(tmpdir(), 'npx', [...options, ...print]), '--expose-gc'];

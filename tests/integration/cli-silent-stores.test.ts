@@ -18,15 +18,21 @@ async function outcomeOf(started: ReturnType<typeof dlock>): Promise<Result> {
 }
 
 async function assertUnusable(store: string): Promise<void> {
-  for (const wait of ['0', 'forever']) {
-    const args = ['-q', '--wait', wait, 'job', '--', 'echo', 'ran'];
-    const outcome = await outcomeOf(dlock(args, { store }));
-    assert.deepEqual([outcome.exitCode, outcome.stdout], [69, ''], `${store}, --wait ${wait}`);
-    assertLine(outcome, /lock "job".*( within 5000 ms|timeout|closed|does not allow)/);
+  await assertEachUnusable(store, /lock "job".*( within 5000 ms|timeout|closed|does not allow)/);
+}
+
+/** With no wait and with an endless one, at the same time. */
+async function assertEachUnusable(store: string, message: RegExp): Promise<void> {
+  const outcomes = ['0', 'forever'].map((wait) =>
+    outcomeOf(dlock(['-q', '--wait', wait, 'job', '--', 'echo', 'ran'], { store })),
+  );
+  for (const outcome of await Promise.all(outcomes)) {
+    assert.deepEqual([outcome.exitCode, outcome.stdout], [69, ''], store);
+    assertLine(outcome, message);
   }
 }
 
-describe('a server that is silent', { concurrency: 2 }, () => {
+describe('a server that is silent', { concurrency: 6 }, () => {
   const greetings = {
     'nothing at all': '',
     'half a greeting': '%7\r\n$6\r\nserv',
@@ -67,12 +73,10 @@ describe('a server that is silent', { concurrency: 2 }, () => {
     await using one = await startSilentServer();
     await using two = await startSilentServer();
     const silent = `redis://127.0.0.1:${one.port},memcache://127.0.0.1:${two.port}`;
-    for (const wait of ['0', 'forever']) {
-      const args = ['-q', '--wait', wait, 'job', '--', 'echo', 'ran'];
-      const outcome = await outcomeOf(dlock(args, { store: `${silent},${fileStore()}` }));
-      assert.deepEqual([outcome.exitCode, outcome.stdout], [69, '']);
-      assertLine(outcome, /lock "job".*(no majority|no answer within)/);
-    }
+    await assertEachUnusable(
+      `${silent},${fileStore()}`,
+      /lock "job".*(no majority|no answer within)/,
+    );
   });
 });
 
@@ -90,7 +94,7 @@ describe('a server that is frozen', { concurrency: 2 }, () => {
   });
 });
 
-describe('a silent member of a quorum stops and delays nobody', () => {
+describe('a silent member of a quorum stops and delays nobody', { concurrency: 3 }, () => {
   const members = {
     redis: (port: number) => `redis://127.0.0.1:${port}`,
     rediss: (port: number) => `rediss://127.0.0.1:${port}`,

@@ -1,25 +1,19 @@
 /** The command, with its lock in a cluster or behind sentinels. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
 import { eventually } from '../../src/testing/fixture.js';
+import { dlock as start } from '../support/command.js';
 import { startCluster } from '../support/servers/cluster.js';
 import { ask } from '../support/servers/ports.js';
 import { startSentinelGroup } from '../support/servers/sentinel.js';
 import { startSilentServer } from '../support/servers/silent.js';
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const cluster = await startCluster();
 after(() => cluster.stop());
 const group = await startSentinelGroup();
 after(() => group.stop());
 
-/** Starts dlock; its outcome is not an error, whatever it is. */
-function dlock(store: string, ...args: string[]) {
-  const options = { env: { DLOCK_STORE: store }, reject: false };
-  return execa(process.execPath, ['--import', 'tsx', main, ...args], options);
-}
+const dlock = (store: string, ...args: string[]) => start(args, { store });
 
 const addresses = (servers: readonly { port: number }[]) =>
   servers.map(({ port }) => `127.0.0.1:${port}`).join();
@@ -35,19 +29,19 @@ for (const [name, store] of Object.entries(stores)) {
     const lock = `import by ${name}`;
     const first = dlock(store, lock, '--', 'sh', '-c', 'echo $DLOCK_FENCE; read line');
     let output = '';
-    first.stdout.on('data', (chunk) => {
+    first.stdout?.on('data', (chunk) => {
       output += chunk;
     });
     await eventually('it runs', () => /^\d+\n/.test(output), 60_000);
     assert.equal((await dlock(store, lock, '--', 'true')).exitCode, 75);
     const third = dlock(store, '--wait', 'forever', lock, '--', 'true');
-    first.stdin.end('go on\n');
+    first.stdin?.end('go on\n');
     assert.equal((await first).exitCode, 0);
     assert.equal((await third).exitCode, 0);
   });
 }
 
-describe('addresses where nobody answers are passed over', () => {
+describe('addresses where nobody answers are passed over', { concurrency: 2 }, () => {
   const silent = [startSilentServer(), startSilentServer(), startSilentServer()];
   after(async () => {
     for (const server of silent) await (await server)[Symbol.asyncDispose]();
@@ -61,7 +55,7 @@ describe('addresses where nobody answers are passed over', () => {
     test(scheme, async () => {
       const nodes = `${addresses(await Promise.all(silent))},127.0.0.1:1,${answering}`;
       const outcome = await dlock(`${scheme}://${nodes}`, 'import', '--', 'echo', 'ran');
-      assert.deepEqual([outcome.exitCode, outcome.stdout], [0, 'ran'], outcome.stderr);
+      assert.deepEqual([outcome.exitCode, outcome.stdout], [0, 'ran\n'], String(outcome.stderr));
     });
   }
 });
@@ -77,13 +71,13 @@ test('a cluster whose other nodes are frozen still has the locks of one that is 
   await Promise.all(others.map((node) => node.freeze()));
   try {
     const outcome = await dlock(`redis+cluster://${addresses([first])}`, name, '--', 'echo', 'ran');
-    assert.deepEqual([outcome.exitCode, outcome.stdout], [0, 'ran'], outcome.stderr);
+    assert.deepEqual([outcome.exitCode, outcome.stdout], [0, 'ran\n'], String(outcome.stderr));
   } finally {
     await Promise.all(others.map((node) => node.thaw()));
   }
 });
 
-describe('what cannot be', () => {
+describe('what cannot be', { concurrency: 3 }, () => {
   for (const store of [
     'redis+cluster://',
     'redis+cluster://one,,two',
@@ -96,15 +90,15 @@ describe('what cannot be', () => {
   ]) {
     test(`${store} is an error of usage, and shows no password`, async () => {
       const { exitCode, stderr } = await dlock(store, 'import', '--', 'true');
-      assert.equal(exitCode, 64, stderr);
-      assert.ok(!stderr.includes('secret'), stderr);
+      assert.equal(exitCode, 64, String(stderr));
+      assert.ok(!String(stderr).includes('secret'), String(stderr));
     });
   }
 
   for (const store of ['redis+cluster://127.0.0.1:1', 'redis+sentinel://127.0.0.1:1/main']) {
     test(`${store}, where nobody is, is unusable`, async () => {
       const { exitCode, stderr } = await dlock(store, 'import', '--', 'true');
-      assert.equal(exitCode, 69, stderr);
+      assert.equal(exitCode, 69, String(stderr));
     });
   }
 });

@@ -72,19 +72,19 @@ test('the demo on the file store: within 20 s, fences grow, no colour in a pipe'
   assert.ok(seconds < 20, `it took ${seconds} s`);
 });
 
-test('the demo, interrupted in mid-import, leaves nothing behind', async () => {
-  const demo = startDemo();
-  const closed = once(demo, 'close');
-  let output = '';
-  for await (const rows of demo.stdout.setEncoding('utf8')) {
-    output += rows;
-    if (rows.includes('fence')) demo.kill('SIGINT');
-  }
-  assert.deepEqual(await closed, [130, null]);
-  await assertNothingLeft(output);
-});
-
 describe('the demo', { concurrency: true }, () => {
+  test('the demo, interrupted in mid-import, leaves nothing behind', async () => {
+    const demo = startDemo();
+    const closed = once(demo, 'close');
+    let output = '';
+    for await (const rows of demo.stdout.setEncoding('utf8')) {
+      output += rows;
+      if (rows.includes('fence')) demo.kill('SIGINT');
+    }
+    assert.deepEqual(await closed, [130, null]);
+    await assertNothingLeft(output);
+  });
+
   test('on Redis: fences grow', async () => {
     const result = await runDemo(await sharedRedis());
     assertAsTold(result);
@@ -97,15 +97,18 @@ describe('the demo', { concurrency: true }, () => {
     assert.match(result.output, /█ fence –/);
     assert.match(result.output, /^– No fences: /m);
   });
-});
 
-for (const scheme of ['redis', 'memcache']) {
-  test(`the demo names the ${scheme} server that it cannot reach, not the password`, async () => {
-    const { output, errors, code } = await runDemo(`${scheme}://user:secret@127.0.0.1:1`);
-    assert.deepEqual({ code, output }, { code: 1, output: '' });
-    assert.match(errors, new RegExp(`^The demo on ${scheme}://127.0.0.1:1 failed: .*REFUSED.*\n$`));
-  });
-}
+  for (const scheme of ['redis', 'memcache']) {
+    test(`the demo names the ${scheme} server that it cannot reach, not the password`, async () => {
+      const { output, errors, code } = await runDemo(`${scheme}://user:secret@127.0.0.1:1`);
+      assert.deepEqual({ code, output }, { code: 1, output: '' });
+      assert.match(
+        errors,
+        new RegExp(`^The demo on ${scheme}://127.0.0.1:1 failed: .*REFUSED.*\n$`),
+      );
+    });
+  }
+});
 
 describe('the verdict of the demo', () => {
   const done = (begin: number, end: number, fence?: number, server = 'server 1'): Run => ({

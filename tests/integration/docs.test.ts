@@ -7,10 +7,11 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { execa } from 'execa';
 import { blocksOf, readPages, readPrograms, relocated } from '../support/documents.js';
 import { sharedMemcached, sharedRedis, startRedis } from '../support/servers.js';
+import { compile } from '../support/workers.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const directory = join(root, '.tmp/docs');
@@ -82,21 +83,22 @@ test('every link leads to a file, and to a heading of it', async () => {
 
 test('the programs compile', async () => {
   assert.ok(programs.length >= 10);
-  const compiler = await execa('npx', ['tsc', '-p', directory], { cwd: root, reject: false });
+  const compiler = await execa('tsc', ['-p', directory], {
+    cwd: root,
+    preferLocal: true,
+    reject: false,
+  });
   assert.equal(compiler.stdout, '');
   assert.equal(compiler.exitCode, 0);
 });
 
-describe('each program runs as it stands', { concurrency: 2 }, () => {
+describe('each program runs as it stands', { concurrency: 4 }, () => {
   for (const { title, folder } of programs) {
     test(title, { timeout: 120_000 }, async () => {
       // A program that tests a store must not report to this test.
-      const options = { cwd: folder, localDir: root, env: { NODE_TEST_CONTEXT: undefined } };
-      const run = await execa('tsx', ['index.ts'], {
-        ...options,
-        preferLocal: true,
-        reject: false,
-      });
+      const env = { NODE_TEST_CONTEXT: undefined };
+      const program = compile(pathToFileURL(join(folder, 'index.ts')));
+      const run = await execa('node', [program], { cwd: folder, env, reject: false });
       assert.equal(run.exitCode, 0, `${run.stdout}\n${run.stderr}`);
     });
   }

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { buildServer, type PlaceOrder } from '../../examples/fastify-per-customer.js';
 import { refreshReport, table as reports } from '../../examples/fence-postgres.js';
@@ -15,6 +14,7 @@ import { FileStore } from '../../src/stores/file/file.js';
 import { MemoryStore } from '../../src/stores/memory.js';
 import { altered, eventually } from '../../src/testing/fixture.js';
 import { openSchema } from '../support/servers/postgres.js';
+import { compile } from '../support/workers.js';
 
 const root = await mkdtemp(join(tmpdir(), 'dlock-examples-'));
 after(() => rm(root, { recursive: true, maxRetries: 10 }));
@@ -196,8 +196,8 @@ test('a worker that SIGTERM ends stops its bodies and its waits, and releases it
   const store = new FileStore(directory);
   await using lease = await tryAcquire(store, 'reports');
   assert.ok(lease);
-  const program = fileURLToPath(new URL('../../examples/graceful-shutdown.ts', import.meta.url));
-  const worker = execa('node', ['--import', 'tsx', program, directory], { reject: false });
+  const program = compile(new URL('../../examples/graceful-shutdown.ts', import.meta.url));
+  const worker = execa('node', [program, directory], { reject: false });
   let said = '';
   worker.stdout.on('data', (words) => {
     said += words;

@@ -1,6 +1,6 @@
 /**
  * Random work on one directory, sweeps among it, of stores and of processes: what must always hold.
- * DLOCK_FILE_OPERATIONS: how many operations.
+ * DLOCK_FILE_OPERATIONS: how many operations. DLOCK_FILE_SECONDS: for how long the processes work.
  */
 import assert from 'node:assert/strict';
 import fs, { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
@@ -15,7 +15,8 @@ import { sweep } from '../../src/stores/file/sweep.js';
 import { day, withWallClock } from '../support/wall-clock.js';
 import { ended, startWorker } from '../support/workers.js';
 
-const operations = Number(process.env.DLOCK_FILE_OPERATIONS ?? 20_000);
+const operations = Number(process.env.DLOCK_FILE_OPERATIONS ?? 8_000);
+const duration = 1_000 * Number(process.env.DLOCK_FILE_SECONDS ?? 8);
 
 const root = await mkdtemp(join(tmpdir(), 'dlock-model-'));
 const alive = setInterval(() => {}, 60_000);
@@ -142,7 +143,10 @@ test(`file: ${operations} random operations of 4 stores, with sweeps, never cont
   try {
     await Promise.all([time(), ...Array.from({ length: 8 }, strand)]);
     t.diagnostic(`${grants} grants, ${sweeps} sweeps, ${removals()} removals`);
-    assert.ok(grants > operations / 20 && removals() > 100, 'the run was one of sweeps and grants');
+    assert.ok(
+      grants > operations / 20 && removals() > operations / 200,
+      'the run was one of sweeps and grants',
+    );
 
     ahead += 4 * day;
     await sweep(directory);
@@ -158,7 +162,7 @@ test('file: 6 processes for which a day lasts 20 ms, killed and stopped, lose no
   await mkdir(locks, { mode: 0o700 });
   await mkdir(logs);
   const worker = new URL('./workers/file-days.ts', import.meta.url);
-  const end = Date.now() + 15_000;
+  const end = Date.now() + duration;
   const workers = Array.from({ length: 6 }, () => startWorker(worker, locks, logs, '20', `${end}`));
   let removals = 0;
   for (const each of workers) {
@@ -192,7 +196,7 @@ test('file: 6 processes for which a day lasts 20 ms, killed and stopped, lose no
     }
   }
   t.diagnostic(`${lines} grants, ${removals} removals`);
-  assert.ok(lines > 200 && removals > 50, 'the run was one of sweeps and grants');
+  assert.ok(lines > 40 && removals > 20, 'the run was one of sweeps and grants');
 
   await withWallClock(1e7 * day, () => sweep(locks));
   assert.deepEqual(await readdir(locks), []);

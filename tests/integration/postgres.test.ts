@@ -33,7 +33,12 @@ testStore({
   },
 });
 
-testStore({ name: 'PostgresStore, without a listener', create: () => ({ store }), watch: false });
+testStore({
+  name: 'PostgresStore, without a listener',
+  watch: false,
+  cases: 'essential',
+  create: () => ({ store }),
+});
 
 test('postgres: 4 processes count to 200 together, no update lost, fences in order', async () => {
   await countTogether(connectionString, 4, 50);

@@ -85,6 +85,7 @@ function testCluster(name: string, open: Open, skip: Record<string, string> = {}
   testStore({
     name,
     skip,
+    cases: 'essential',
     async create() {
       const [one, two] = [await open(), await open()];
       const close = async () => {

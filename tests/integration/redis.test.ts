@@ -42,6 +42,7 @@ const connectors = {
 for (const [version, connectClient] of Object.entries(connectors)) {
   testStore({
     name: `RedisStore, node-redis ${version}`,
+    cases: version === '6' ? 'all' : 'essential',
     async create() {
       const [one, two] = [await connectClient(), await connectClient()];
       const close = async () => {
@@ -56,6 +57,7 @@ for (const [version, connectClient] of Object.entries(connectors)) {
 testStore({
   name: 'RedisStore, a pool of node-redis 6',
   watch: false,
+  cases: 'essential',
   async create() {
     const pools = [createClientPool({ url }), createClientPool({ url })] as const;
     for (const pool of pools) await pool.connect();

@@ -1,8 +1,6 @@
 /** The clock seam: moments on two clocks, and alarms. The rest shows in the tests of leases. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { afterEach, beforeEach, test } from 'node:test';
-import { promisify } from 'node:util';
 import { Alarm, earliest, later, now, until, useClock } from '../../src/base/clock.js';
 import { FakeClock } from '../support/fake-clock.js';
 
@@ -87,34 +85,4 @@ test('an alarm beyond the longest timer rings when it is due', async () => {
   assert.equal(rings, 0);
   await clock.advance(1);
   assert.equal(rings, 1);
-});
-
-test('who waits for a lock keeps the process alive, and is told', async () => {
-  const script = `
-    import { acquire } from './src/index.ts';
-    import { MemoryStore } from './src/stores/memory.ts';
-    const store = new MemoryStore();
-    await store.acquire('import', 'somebody', 60_000);
-    const silent = { acquire: () => new Promise(() => {}), extend() {}, release() {}, timeout: 300 };
-    acquire(store, 'import', { wait: 300 }).catch((error) => console.log(error.code));
-    acquire(silent, 'import').catch((error) => console.log(error.code));
-  `;
-  const run = promisify(execFile);
-  const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
-  const { stdout } = await run(process.execPath, args, { timeout: 20_000 });
-  assert.deepEqual(stdout.trim().split('\n').sort(), ['ERR_DLOCK_STORE', 'ERR_DLOCK_TIMEOUT']);
-});
-
-test('no timer keeps a process alive', async () => {
-  const script = `
-    import { tryAcquire } from './src/index.ts';
-    import { MemoryStore } from './src/stores/memory.ts';
-    const lease = await tryAcquire(new MemoryStore(), 'import');
-    console.log(lease.held, process.getActiveResourcesInfo().includes('Timeout'));
-  `;
-  const run = promisify(execFile);
-  const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
-  const { stdout, stderr } = await run(process.execPath, args, { timeout: 20_000 });
-  assert.equal(stdout, 'true false\n');
-  assert.equal(stderr, '');
 });

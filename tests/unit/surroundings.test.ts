@@ -167,9 +167,26 @@ test('a startup snapshot, started twice: no token is given twice', async () => {
   assert.equal(new Set(tokens).size, 4);
 });
 
-test('a lease that is renewed keeps no process alive', async () => {
-  const { stdout, exitCode } = await program(`
-    dlock.tryAcquire(new dlock.MemoryStore(), 'a').then((lease) => console.log(lease.held));
+test('a lease that is renewed keeps no process alive, and no timer does', async () => {
+  const { stdout, stderr, exitCode } = await program(`
+    dlock.tryAcquire(new dlock.MemoryStore(), 'a').then((lease) => {
+      console.log(lease.held, process.getActiveResourcesInfo().includes('Timeout'));
+    });
   `);
-  assert.deepEqual([stdout, exitCode], ['true', 0]);
+  assert.deepEqual([stdout, stderr, exitCode], ['true false', '', 0]);
+});
+
+test('a request without an answer, and a wait, keep the process alive until they are told', async () => {
+  const { stdout } = await program(`
+    async function main() {
+      const store = new dlock.MemoryStore();
+      await store.acquire('import', 'somebody', 60_000);
+      const silent = { acquire: () => new Promise(() => {}), extend() {}, release() {}, timeout: 300 };
+      const tell = ({ code }) => console.log(code);
+      dlock.acquire(store, 'import', { wait: 300 }).catch(tell);
+      dlock.acquire(silent, 'import').catch(tell);
+    }
+    main();
+  `);
+  assert.deepEqual(stdout.split('\n').sort(), ['ERR_DLOCK_STORE', 'ERR_DLOCK_TIMEOUT']);
 });

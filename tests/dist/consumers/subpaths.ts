@@ -109,6 +109,7 @@ export function testOwnStore(): void {
     step: 1_000,
     fence: true,
     watch: false,
+    cases: 'essential',
   };
   testStore({ ...subject, skip: { 'first come, first served': 'it grants to everybody' } });
 }

@@ -1,0 +1,53 @@
+/**
+ * The report of a test run: that of Node.js, which ends with what failed, and before that how long each
+ * part and its slowest files took. Files run side by side, and so do the parts. In JavaScript, since
+ * Node.js loads it without tsx.
+ */
+import { relative, resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { spec } from 'node:test/reporters';
+
+// biome-ignore lint/style/noDefaultExport: node:test finds a reporter by it.
+export default async function* report(events) {
+  yield* Readable.from(withTimes(events)).pipe(new spec());
+}
+
+async function* withTimes(events) {
+  const files = new Map();
+  for await (const event of events) {
+    if (isOfFile(event)) {
+      const { file } = event.data;
+      const now = performance.now();
+      files.set(file, { begin: files.get(file)?.begin ?? now, end: now });
+    }
+    yield event;
+  }
+  for (const message of summary(files)) {
+    yield { type: 'test:diagnostic', data: { message, nesting: 0 } };
+  }
+}
+
+/** The beginning or end of a file; what is inside of it comes in the order of the files, however late. */
+function isOfFile({ type, data }) {
+  if (type !== 'test:dequeue' && type !== 'test:complete') return false;
+  return data.nesting === 0 && resolve(data.name) === data.file;
+}
+
+function summary(files) {
+  const spans = [...files].map(([file, { begin, end }]) => {
+    const [part, ...rest] = relative('tests', file).split(/[\\/]/);
+    return { part, file: rest.join('/'), begin, end };
+  });
+  const parts = [...new Set(spans.map(({ part }) => part))];
+  return parts.map((part) => {
+    const own = spans.filter((span) => span.part === part).sort((a, b) => length(b) - length(a));
+    const begin = Math.min(...own.map((span) => span.begin));
+    const end = Math.max(...own.map((span) => span.end));
+    const slowest = own.slice(0, 3).map((span) => `${span.file} ${seconds(length(span))}`);
+    return `${part}: ${seconds(end - begin)}, the longest of ${own.length}: ${slowest.join(', ')}`;
+  });
+}
+
+const length = ({ begin, end }) => end - begin;
+
+const seconds = (milliseconds) => `${(milliseconds / 1_000).toFixed(1)} s`;
