@@ -91,7 +91,7 @@ export async function adopt(
   terms.signal?.throwIfAborted();
   const start = now();
   // A request of the last holder may still be on its way.
-  const doubts = [{ ttl, end: start.monotonic + terms.timeout }];
+  const doubts = [{ ttl, request: { end: start.monotonic + terms.timeout } }];
   const claim = { ...newClaim(store, name, token, terms), doubts, fence };
   const ours = await askToExtend(claim, terms.ttl, terms.timeout, terms.signal);
   return ours ? inTime(granted(claim, start, terms)) : null;
@@ -142,7 +142,7 @@ export async function attempt(
     }
     const { retryAfter } = answer;
     tell('refused', claim, () => ({ retryAfter }), start.monotonic);
-    if (claim.requests.length > 1) void undo(claim);
+    if (!claim.acquires.isOver) void undo(claim);
     return answer;
   } catch (error) {
     void undo(claim);

@@ -4,6 +4,7 @@
  */
 import { onAbort } from '../base/abort.js';
 import { clock } from '../base/clock.js';
+import { Doubt, type ExtensionInDoubt, shortestLife, stillInDoubt } from '../base/doubt.js';
 import { type Operation, reasonOf, StoreError } from '../base/errors.js';
 import { type Subject, tell } from '../base/events.js';
 import { lockNamed, partsOf } from '../base/names.js';
@@ -16,21 +17,12 @@ export interface Claim {
   readonly token: string;
   readonly ttl: number;
   readonly timeout: number;
-  /** Every acquire that was sent for it. All but the last of several failed, their outcome unknown. */
-  readonly requests: Promise<Attempt>[];
+  /** Every acquire that was sent for it. */
+  readonly acquires: Doubt;
   /** Extensions whose outcome is unknown. */
-  doubts: readonly Doubt[];
+  doubts: readonly ExtensionInDoubt[];
   /** Known once granted, where the store has fences. */
   fence: number | undefined;
-}
-
-/**
- * What may still set the remaining life to `ttl`, until `end` by the monotonic clock, which no step
- * brings nearer; Infinity while the client keeps the request.
- */
-export interface Doubt {
-  readonly ttl: number;
-  end: number;
 }
 
 export function newClaim(
@@ -39,7 +31,8 @@ export function newClaim(
   token: string,
   { ttl, timeout }: { ttl: number; timeout: number },
 ): Claim {
-  return { store, name, token, ttl, timeout, requests: [], doubts: [], fence: undefined };
+  const acquires = new Doubt(timeout);
+  return { store, name, token, ttl, timeout, acquires, doubts: [], fence: undefined };
 }
 
 /**
@@ -58,7 +51,7 @@ export function askToAcquire(claim: Claim, signal?: AbortSignal): Promise<Attemp
 
 function sendAcquire(claim: Claim): Promise<Attempt> {
   const request = acquire(claim);
-  claim.requests.push(request);
+  claim.acquires.add(request);
   return request;
 }
 
@@ -97,18 +90,13 @@ async function extend({ store, name, token }: Claim, ttl: number): Promise<boole
 
 /** The client may hold the request back for longer than we wait for it: its end is what counts. */
 function doubt(claim: Claim, ttl: number, request: Promise<boolean>): void {
-  const doubt: Doubt = { ttl, end: Infinity };
-  const onEnd = () => {
-    doubt.end = clock.monotonic() + claim.timeout;
-  };
-  request.then(onEnd, onEnd);
-  claim.doubts = [...claim.doubts, doubt];
+  claim.doubts = [...claim.doubts, { ttl, request: new Doubt(claim.timeout, [request]) }];
 }
 
-/** The life that an extension to `ttl` gives for certain, if it leaves now: a shorter one may follow it. */
+/** The life that an extension to `ttl` gives for certain, if it leaves now. */
 export function certainLife(claim: Claim, ttl: number): number {
-  claim.doubts = claim.doubts.filter(({ end }) => clock.monotonic() < end);
-  return Math.min(ttl, ...claim.doubts.map((doubt) => doubt.ttl));
+  claim.doubts = stillInDoubt(claim.doubts);
+  return shortestLife(ttl, claim.doubts);
 }
 
 export function askToRelease(claim: Claim, timeout?: number): Promise<boolean> {

@@ -1,6 +1,6 @@
-/** Taking back an acquire that nobody waits for any more: no path may leave an orphan behind. */
-
-import { clock, idlePause } from '../base/clock.js';
+/** Taking back an acquire that nobody waits for any more. */
+import { idlePause } from '../base/clock.js';
+import { takeBack } from '../base/take-back.js';
 import { askToRelease, type Claim } from './ask.js';
 import { inBackground } from './background.js';
 
@@ -8,46 +8,14 @@ import { inBackground } from './background.js';
  * Gives back, in the background, what a claim may have got or may still get: its requests failed,
  * were given up, or one of them may be carried out late.
  *
- * A release follows the doubtful acquire at once, and again with growing pauses, since it too can
- * fail, or overtake the acquire on another connection. An answer to it is final when it was asked
- * for after every acquire had its own answer, or `timeout` after the last of them failed. It stops
- * in any case a ttl after that: then the store has forgotten the token by itself. A client
- * may hold an acquire back for longer (while it is offline, say); then all starts again when it
- * comes to an end.
- *
  * @param after in how many milliseconds it begins: the lock is to stay taken until then.
  */
 export function undo(claim: Claim, after = 0): Promise<void> {
-  return inBackground(claim.store, takeBack(claim, after));
+  return inBackground(claim.store, takeBackLater(claim, after));
 }
 
-async function takeBack(claim: Claim, after: number): Promise<void> {
+async function takeBackLater(claim: Claim, after: number): Promise<void> {
   if (after > 0) await idlePause(after);
-  let settledFor = Infinity;
-  let wait = 50;
-  const settled = Promise.allSettled(claim.requests).then((outcomes) => {
-    const doubt = outcomes.some(({ status }) => status === 'rejected');
-    settledFor = clock.monotonic() + (doubt ? claim.timeout : 0);
-    wait = 50;
-  });
-
-  const giveBack = async () => {
-    const begun = clock.monotonic();
-    for (wait = 50; ; wait *= 2) {
-      const asked = clock.monotonic();
-      const answered = await askToRelease(claim, wait).then(
-        () => true,
-        () => false,
-      );
-      const lastGrant = settledFor < Infinity ? settledFor : begun;
-      if ((answered && asked >= settledFor) || clock.monotonic() >= lastGrant + claim.ttl) return;
-      const rest = idlePause(wait * (0.75 + Math.random() / 2));
-      await (settledFor < Infinity ? rest : Promise.race([rest, settled]));
-    }
-  };
-
-  await giveBack();
-  if (settledFor < Infinity) return;
-  await settled;
-  await giveBack();
+  const { acquires, ttl, timeout } = claim;
+  await takeBack({ acquires, ttl, timeout, release: (limit) => askToRelease(claim, limit) });
 }

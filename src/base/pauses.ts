@@ -6,5 +6,6 @@
  * moment.
  */
 export function* growingPauses(first: number, longest: number): Generator<number, never> {
-  for (let ms = first; ; ms = Math.min(2 * ms, longest)) yield ms * (0.75 + Math.random() / 4);
+  for (let ms = Math.min(first, longest); ; ms = Math.min(2 * ms, longest))
+    yield ms * (0.75 + Math.random() / 4);
 }

@@ -215,7 +215,7 @@ export class HeldLease implements Lease {
   /** Requests whose outcome is unknown must not hold the lock beyond the `life` that is left to it. */
   async #undoingDoubt(answer: Promise<boolean>, life = 0): Promise<boolean> {
     const claim = this.#claim;
-    let inDoubt = claim.requests.length > 1 || (life > 0 && claim.doubts.length > 0);
+    let inDoubt = !claim.acquires.isOver || (life > 0 && claim.doubts.length > 0);
     try {
       return await answer;
     } catch (error) {

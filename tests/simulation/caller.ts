@@ -1,10 +1,10 @@
 /** The code of a process that uses the library, as a script has it. */
 import type { AcquireOptions, Lease, LeaseTicket } from '../../src/index.js';
+import type { Connection } from './connection.js';
 import { type Call, isPast, type Judge, must, type Tenure } from './invariants.js';
 import type { SimulatedProcess } from './process.js';
 import type { Action, Take } from './script.js';
-import type { SimulatedServer } from './server.js';
-import type { Wire } from './wire.js';
+import type { Servers } from './servers.js';
 import type { World } from './world.js';
 
 export const lock = 'lock';
@@ -14,14 +14,14 @@ const bodyFailed = new Error('the body failed');
 type RunBody = Action & { do: 'locked' | 'once' };
 
 /** How long a lock is left to lapse, and an adopted lease held, in milliseconds. */
-const lapse = 40;
+export const lapse = 40;
 const adopted = 300;
 
 export class Caller {
   readonly #process: SimulatedProcess;
-  readonly #wire: Wire;
+  readonly #connection: Connection;
   readonly #world: World;
-  readonly #server: SimulatedServer;
+  readonly #servers: Servers;
   readonly #judge: Judge;
   readonly #fail: (error: unknown) => void;
   readonly #tenures: Tenure[] = [];
@@ -29,16 +29,16 @@ export class Caller {
   /** @param fail is told of what nobody waits for. */
   constructor(
     process: SimulatedProcess,
-    wire: Wire,
+    connection: Connection,
     world: World,
-    server: SimulatedServer,
+    servers: Servers,
     judge: Judge,
     fail: (error: unknown) => void,
   ) {
     this.#process = process;
-    this.#wire = wire;
+    this.#connection = connection;
     this.#world = world;
-    this.#server = server;
+    this.#servers = servers;
     this.#judge = judge;
     this.#fail = fail;
   }
@@ -72,12 +72,12 @@ export class Caller {
     const options = { ttl, renew, minHold: Math.min(action.minHold, ttl), signal };
     const call =
       wait === 0
-        ? this.#judge.call(this.#process, 'tryAcquire', this.#wire.timeout)
+        ? this.#judge.call(this.#process, 'tryAcquire', this.#connection.store.timeout)
         : this.#judge.call(this.#process, 'acquire', wait, lock);
     await this.#expecting(call, ['ERR_DLOCK_STORE', 'ERR_DLOCK_TIMEOUT', reason], async () => {
       const lease =
         wait === 0
-          ? await core.tryAcquire(this.#wire, lock, options)
+          ? await core.tryAcquire(this.#connection.store, lock, options)
           : await this.#acquire(call, { ...options, wait });
       if (!lease) {
         this.#judge.toldHeld(call, lock);
@@ -92,7 +92,7 @@ export class Caller {
 
   async #acquire(call: Call, options: AcquireOptions): Promise<Lease> {
     try {
-      return await this.#process.core.acquire(this.#wire, lock, options);
+      return await this.#process.core.acquire(this.#connection.store, lock, options);
     } catch (error) {
       if ((error as { code?: string }).code === 'ERR_DLOCK_TIMEOUT')
         this.#judge.toldHeld(call, lock);
@@ -116,19 +116,21 @@ export class Caller {
     const { lease } = tenure;
     this.#world.tell(end, this.#process.name, () => lease.token.slice(0, 4));
     const call = this.#judge.call(this.#process, end);
+    tenure.leaving = this.#holds(tenure);
     if (end === 'dispose') {
       if (tenure.fate === 'open') tenure.fate = 'released';
-      return this.#expecting(call, [], async () => lease[Symbol.asyncDispose]());
+      await this.#expecting(call, [], async () => lease[Symbol.asyncDispose]());
+    } else {
+      const after = end === 'lapse' ? lapse : 0;
+      await this.#expecting(call, ['ERR_DLOCK_STORE'], () => this.#release(tenure, after));
     }
-    return this.#expecting(call, ['ERR_DLOCK_STORE'], () =>
-      this.#release(tenure, end === 'lapse' ? lapse : 0),
-    );
+    this.#judge.hasLeft(tenure);
   }
 
   async #release(tenure: Tenure, after: number): Promise<void> {
     const { lease } = tenure;
     const wasHeld = this.#holds(tenure);
-    const before = this.#server.log.length;
+    const before = this.#servers.mark();
     tenure.lapse = Math.max(tenure.lapse, after);
     if (tenure.fate === 'open') tenure.fate = 'released';
     const ours = await lease.release({ after });
@@ -153,15 +155,15 @@ export class Caller {
     tenure.fate = 'handed over';
     this.#judge.handedOver(tenure);
     // Who adopts cannot know what the client of the last holder still keeps.
-    this.#wire.hurry();
+    this.#connection.hurry();
     const ticket = JSON.parse(JSON.stringify(tenure.lease.handOver()));
     other.#later(delay, () => other.#adopt(ticket, ttl));
   }
 
   async #adopt(ticket: LeaseTicket, ttl = ticket.ttl): Promise<void> {
-    const call = this.#judge.call(this.#process, 'adopt', this.#wire.timeout);
+    const call = this.#judge.call(this.#process, 'adopt', this.#connection.store.timeout);
     await this.#expecting(call, ['ERR_DLOCK_STORE'], async () => {
-      const lease = await this.#process.core.adopt(this.#wire, ticket, { ttl });
+      const lease = await this.#process.core.adopt(this.#connection.store, ticket, { ttl });
       if (!lease) return;
       this.#world.tell('adopted', this.#process.name);
       const tenure = this.#hold(lease, true);
@@ -190,12 +192,15 @@ export class Caller {
     const line = wait > 0 && what === 'locked' ? lock : undefined;
     const call = this.#judge.call(this.#process, what, Infinity, line);
     let wasHeld: boolean | undefined;
+    let left: Tenure | undefined;
     const run = async (lease: Lease) => {
       this.#judge.served(call);
       if (what === 'once') this.#judge.begins();
       const tenure = this.#hold(lease, false);
       await new Promise<void>((resolve) => this.#process.later(body.ms, resolve));
       wasHeld = this.#holds(tenure) || tenure.fate === 'handed over';
+      tenure.leaving = wasHeld;
+      left = tenure;
       if (tenure.fate === 'open') tenure.fate = 'released';
       if (body.fails) throw bodyFailed;
     };
@@ -205,8 +210,8 @@ export class Caller {
       try {
         const outcome =
           what === 'locked'
-            ? await core.locked(this.#wire, lock, run, { wait, ttl })
-            : await core.once(this.#wire, lock, period, run, { wait, ttl });
+            ? await core.locked(this.#connection.store, lock, run, { wait, ttl })
+            : await core.once(this.#connection.store, lock, period, run, { wait, ttl });
         if (outcome.ran) this.#judge.ran(what, wasHeld === true && !body.fails);
         else if (outcome.reason === 'held' && what === 'locked') this.#judge.toldHeld(call, lock);
       } catch (error) {
@@ -215,6 +220,7 @@ export class Caller {
         throw error;
       }
     });
+    if (left) this.#judge.hasLeft(left);
   }
 
   /** Of errors, only those that the library promises to throw: by their code, or themselves. */

@@ -1,5 +1,5 @@
 /**
- * The core of the library, compiled so that each simulated process runs a copy of its own: with its
+ * The core of the library and its quorum, compiled so that each simulated process runs a copy of its own: with its
  * own registries, clock and random numbers, and with nothing that a seed would not repeat.
  */
 import { readFile } from 'node:fs/promises';
@@ -8,8 +8,12 @@ import { fileURLToPath } from 'node:url';
 import { compileFunction } from 'node:vm';
 import { build, type Plugin } from 'esbuild';
 import type { useClock } from '../../src/base/clock.js';
+import type { QuorumStore } from '../../src/stores/quorum/quorum.js';
 
-export type Core = typeof import('../../src/index.js') & { useClock: typeof useClock };
+export type Core = typeof import('../../src/index.js') & {
+  useClock: typeof useClock;
+  QuorumStore: typeof QuorumStore;
+};
 
 /** What a copy finds in place of the globals. */
 export interface Surroundings {
@@ -37,6 +41,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const entry = `
   export * from './src/index.ts';
   export { useClock } from './src/base/clock.ts';
+  export { QuorumStore } from './src/stores/quorum/quorum.ts';
 `;
 
 /** Compiles the core once; what is returned makes a copy of it. */

@@ -127,6 +127,69 @@ export const found: readonly { readonly title: string; readonly script: Script }
       ],
     },
   },
+  {
+    // One of three had granted, and was asked to give that back. The release came late, the next one was
+    // answered, and so it was asked for its vote again, which the first release then took away.
+    title: 'quorum: a token is not asked for again while a release of it may still come',
+    script: {
+      seed: 2,
+      server: { timeout: 500, wakes: false, fences: false, knowsLife: false, step: 1 },
+      members: 3,
+      processes: [
+        {
+          rate: 1,
+          ordered: false,
+          sleeps: false,
+          fates: [
+            { kind: 'delivered', there: 3, back: 0 },
+            { kind: 'reply lost', there: 3, fails: 3 },
+            { kind: 'delivered', there: 0, back: 0 },
+            { kind: 'delivered', there: 0, back: 0 },
+            { kind: 'delivered', there: 0, back: 1 },
+            { kind: 'delivered', there: 0, back: 0 },
+            { kind: 'delivered', there: 260, back: 0 },
+          ],
+        },
+      ],
+      steps: [
+        { after: 0, process: 0, action: { ...take, ttl: 20_000, hold: 4_000 } },
+        { after: 0, process: 0, action: { ...take, hold: 20 } },
+        { after: 5, process: 0, action: { do: 'look' } },
+      ],
+    },
+  },
+  {
+    // The extension to 60 ms was late at one of three; a longer one counted on its vote meanwhile.
+    title: 'quorum: no vote counts for longer than an extension allows that may still come',
+    script: {
+      seed: 1,
+      server: { timeout: 500, wakes: false, fences: false, knowsLife: false, step: 1 },
+      members: 3,
+      processes: [
+        {
+          rate: 1,
+          ordered: false,
+          sleeps: false,
+          fates: [
+            { kind: 'delivered', there: 0, back: 0 },
+            { kind: 'delivered', there: 0, back: 0 },
+            { kind: 'delivered', there: 0, back: 0 },
+            { kind: 'delivered', there: 300, back: 0 },
+            { kind: 'delivered', there: 0, back: 0 },
+            { kind: 'delivered', there: 0, back: 0 },
+            { kind: 'delivered', there: 0, back: 0 },
+            { kind: 'request lost', fails: 0 },
+            { kind: 'delivered', there: 0, back: 0 },
+          ],
+        },
+      ],
+      steps: [
+        { after: 0, process: 0, action: { ...take, ttl: 20_000, renew: false, hold: 4_000 } },
+        { after: 5, process: 0, action: { do: 'extend', ttl: 60 } },
+        { after: 5, process: 0, action: { do: 'extend', ttl: 20_000 } },
+      ],
+    },
+  },
 ];
 
 function once(ms: number, ttl: number) {

@@ -3,9 +3,10 @@ import { getEventListeners } from 'node:events';
 import type { Moment } from '../../src/base/clock.js';
 import type { Lease } from '../../src/lease/lease.js';
 import type { Attempt } from '../../src/store.js';
+import type { Connection } from './connection.js';
 import type { SimulatedProcess } from './process.js';
 import { type Request, type SimulatedServer, stranger } from './server.js';
-import type { Wire } from './wire.js';
+import type { Servers } from './servers.js';
 import type { World } from './world.js';
 
 /** A promise of the library that a run has broken. */
@@ -47,6 +48,8 @@ export interface Tenure {
   fate: 'open' | 'released' | 'handed over' | 'forgotten';
   /** The longest time for which the lock may stay taken after a release. */
   lapse: number;
+  /** It was held when its release began, and that has not come to its end. */
+  leaving: boolean;
   /** The core has ended it. */
   ended: boolean;
   /** The store has told the core that it is not ours. */
@@ -63,7 +66,7 @@ export class Judge {
   readonly calls = new Set<Call>();
   readonly tenures = new Set<Tenure>();
   readonly #world: World;
-  readonly #server: SimulatedServer;
+  readonly #servers: Servers;
   readonly #timeout: number;
   /** Which processes have used a token. */
   readonly #users = new Map<string, Set<SimulatedProcess>>();
@@ -74,6 +77,8 @@ export class Judge {
   readonly #inFlight = new Map<Request, { process: SimulatedProcess; since: number }>();
   /** When a process was told of the end of a request, by its monotonic clock. */
   readonly #settledAt = new Map<Request, number>();
+  /** What the servers had done when a request was sent. */
+  readonly #sentAt = new WeakMap<Request, ReturnType<Servers['mark']>>();
   /** When a token was first used: an acquire that is repeated is waited for since then. */
   readonly #asked = new Map<string, number>();
   /** Processes that do not only stand in line, so that several of their attempts may be under way. */
@@ -86,10 +91,10 @@ export class Judge {
   #done = false;
   #served: Call[] = [];
 
-  constructor(world: World, server: SimulatedServer, timeout: number) {
+  constructor(world: World, servers: Servers, timeout: number) {
     this.#timeout = timeout;
     this.#world = world;
-    this.#server = server;
+    this.#servers = servers;
   }
 
   call(process: SimulatedProcess, what: string, limit = Infinity, line?: string): Call {
@@ -116,6 +121,7 @@ export class Judge {
 
   sent(process: SimulatedProcess, request: Request): void {
     const { token } = request;
+    this.#sentAt.set(request, this.#servers.mark());
     const users = this.#users.get(token) ?? new Set();
     this.#users.set(token, users.add(process));
     this.#checkInFlight(process, request);
@@ -125,13 +131,18 @@ export class Judge {
     this.#inFlight.set(request, { process, since });
   }
 
-  settled(process: SimulatedProcess, request: Request): void {
+  /** Whoever sent it has its answer, or its error. */
+  heard(request: Request): void {
     this.#inFlight.delete(request);
+  }
+
+  /** Of one server: a request to it has been answered, or has failed. */
+  settled(process: SimulatedProcess, request: Request): void {
     this.#settledAt.set(request, process.monotonic());
   }
 
   /**
-   * A request has reached the store. What the world may do to one that failed is what the core relies
+   * A request has reached a server. What the world may do to one that failed is what the core relies
    * on, so a world that does more would blame the core for its own fault.
    */
   reached(process: SimulatedProcess, request: Request): void {
@@ -150,6 +161,7 @@ export class Judge {
     ms: number,
   ): void {
     const { operation, name, token, ttl } = request;
+    this.#checkRefusal(request, answer);
     if (typeof answer === 'object' && !answer.granted) this.#knowsHeld(process, name);
     if (operation === 'extend' && answer === true && this.#isLeftToLapse(token, ttl))
       this.#knowsHeld(process, name, ttl - ms);
@@ -169,6 +181,7 @@ export class Judge {
       signal,
       fate: 'open',
       lapse: 0,
+      leaving: false,
       ended: false,
       refused: false,
     };
@@ -181,18 +194,30 @@ export class Judge {
   /** A call says that somebody else holds the lock: the store has said so since it began, or we held it. */
   toldHeld({ process, what, startMonotonic }: Call, name: string): void {
     const known = this.#knownHeld.get(process)?.get(name) ?? -Infinity;
-    const last = this.#server.lastGrant(name);
+    const wasOurs = this.#servers.most((server) => {
+      const last = server.lastGrant(name);
+      return last !== undefined && this.#users.get(last.token)?.has(process) === true;
+    });
     const isOurs =
-      (last !== undefined && this.#users.get(last.token)?.has(process) === true) ||
-      [...this.tenures].some((tenure) => tenure.process === process && !tenure.ended);
+      wasOurs ||
+      [...this.tenures].some(
+        (tenure) => tenure.process === process && (!tenure.ended || tenure.leaving),
+      );
     const details = `${what} of ${process.name}`;
     must(known >= startMonotonic || isOurs, 'an outage is never "held"', details);
+  }
+
+  /** A release has come to its end: what was held until then was held by this process. */
+  hasLeft(tenure: Tenure): void {
+    if (tenure.leaving) this.#knowsHeld(tenure.process, tenure.lease.name);
+    tenure.leaving = false;
   }
 
   /** A process learns that a lock is held, and for how much longer. */
   #knowsHeld(process: SimulatedProcess, name: string, ms = 0): void {
     const known = this.#knownHeld.get(process) ?? new Map<string, number>();
-    this.#knownHeld.set(process, known.set(name, process.monotonic() + Math.max(0, ms)));
+    const until = Math.max(known.get(name) ?? -Infinity, process.monotonic() + Math.max(0, ms));
+    this.#knownHeld.set(process, known.set(name, until));
   }
 
   /** Whether an extension to `ttl` was the release of a lease whose lock is to stay taken for a while. */
@@ -216,23 +241,27 @@ export class Judge {
     for (const tenure of this.tenures) if (tenure.process === process) this.tenures.delete(tenure);
   }
 
-  /** What `release` has answered; `before` is the length of the store's log when it was called. */
+  /** What `release` has answered; `before` is what the servers had done when it was called. */
   released(
     { lease, process, signal, fate }: Tenure,
     ours: boolean,
     wasHeld: boolean,
-    before: number,
+    before: ReturnType<Servers['mark']>,
   ): void {
     const { token } = lease;
     const who = `${token.slice(0, 4)} of ${process.name}`;
-    const done = this.#server.log
-      .slice(before)
-      .filter((entry) => entry.token === token && entry.answer === true);
-    if (ours && fate !== 'handed over')
-      must(done.length > 0, 'release never lies', `${who} was not ours`);
-    const freed = done.some(({ operation }) => operation === 'release');
+    const isDone = (entry: Request & { readonly answer: Attempt | boolean }) =>
+      entry.token === token && entry.answer === true;
+    if (ours && fate !== 'handed over') {
+      const done = this.#servers.mostDid(before, isDone);
+      must(done, 'release never lies', `${who} was not ours`);
+    }
+    const freed = this.#servers.mostDid(
+      before,
+      (entry) => isDone(entry) && entry.operation === 'release',
+    );
     // A client that sends a release again can make a sound one look as if it came too late.
-    const certain = !this.#world.occurred.has('sent again') && !this.#server.robbed.has(token);
+    const certain = !this.#world.occurred.has('sent again') && !this.#servers.robbed(token);
     if (!ours && wasHeld && certain) must(!freed, 'release never lies', `${who} was ours`);
     if (!ours)
       must(signal?.aborted !== false, 'loss is told by the deadline', `${who}, at its release`);
@@ -240,7 +269,7 @@ export class Judge {
 
   /** The body of `once` begins. */
   begins(): void {
-    const again = this.#done && this.#server.robbed.size === 0;
+    const again = this.#done && !this.#servers.haveForgotten;
     must(!again, 'a period runs once', 'it runs again');
   }
 
@@ -258,12 +287,15 @@ export class Judge {
   }
 
   /** Called when nothing moves any more. */
-  finish(processes: readonly SimulatedProcess[], wires: readonly Wire[]): void {
+  finish(processes: readonly SimulatedProcess[], connections: readonly Connection[]): void {
     for (const { what, process } of this.calls) {
       must(false, 'every call settles', `${what} of ${process.name} did not`);
     }
-    for (const [name, { token, end }] of this.#server.keys) {
-      if (end > this.#world.now) this.#checkLeftOver(name, token, end);
+    for (const server of this.#servers.all) {
+      for (const [name, { token, end }] of server.keys) {
+        if (end > this.#world.now) this.#checkLeftOver(server, name, token, end);
+      }
+      must(server.watchers.size === 0, 'nothing is left', 'a watch');
     }
     for (const { timers, copy } of processes) {
       must(timers.size === 0, 'nothing is left', 'a timer');
@@ -275,11 +307,10 @@ export class Judge {
       }
     }
     must(
-      wires.every(({ idle }) => idle),
+      connections.every(({ idle }) => idle),
       'nothing is left',
       'a message',
     );
-    must(this.#server.watchers.size === 0, 'nothing is left', 'a watch');
     for (const [signal, { alive }] of this.#signals) {
       const listeners = alive ? getEventListeners(signal, 'abort').length : 0;
       must(listeners === 0, 'nothing is left', 'a listener');
@@ -298,6 +329,21 @@ export class Judge {
       const another = operation === 'acquire' && !same && !this.#outOfLine.has(process);
       if (another) this.#note('only the head of the line asks', process.name);
     }
+  }
+
+  /** "Held" and "not yours" are what so many servers have said that the others cannot decide otherwise. */
+  #checkRefusal(request: Request, answer: Attempt | boolean): void {
+    if (answer === true || (answer !== false && answer.granted)) return;
+    const { operation, token } = request;
+    const saidNo = this.#servers.mostDid(
+      this.#sentAt.get(request) ?? new Map(),
+      (entry) =>
+        entry.token === token &&
+        entry.operation === operation &&
+        (entry.answer === false || (entry.answer !== true && !entry.answer.granted)),
+    );
+    const promise = operation === 'acquire' ? 'an outage is never "held"' : 'a loss is no outage';
+    if (!saidNo) this.#note(promise, `${operation} ${token.slice(0, 4)} was refused by too few`);
   }
 
   /** Within a request, to throw would be to answer as a store that fails. */
@@ -322,11 +368,11 @@ export class Judge {
         continue;
       }
       must(!tenure.refused, '"not yours" is a loss at once', who);
-      if (this.#server.robbed.has(lease.token)) continue;
+      if (this.#servers.robbed(lease.token)) continue;
       must(!held.has(lease.name), 'at most one lease is held', who);
       held.set(lease.name, tenure);
-      const owner = this.#server.holder(lease.name)?.token;
-      must(owner === lease.token, 'a held lease is ours in the store', `${who}, it has ${owner}`);
+      const isOurs = this.#servers.hold(lease.name, lease.token);
+      must(isOurs, 'a held lease is ours in the store', who);
     }
   }
 
@@ -366,45 +412,55 @@ export class Judge {
   }
 
   #checkFence({ token, fence }: Lease): void {
-    const minted = this.#server.log.some(
-      ({ answer, ...request }) =>
-        request.token === token &&
-        typeof answer === 'object' &&
-        answer.granted &&
-        answer.fence === fence,
-    );
+    const isMinted = ({ log }: SimulatedServer) =>
+      log.some(
+        ({ answer, ...request }) =>
+          request.token === token &&
+          typeof answer === 'object' &&
+          answer.granted &&
+          answer.fence === fence,
+      );
+    const minted = this.#servers.isQuorum ? fence === undefined : this.#servers.most(isMinted);
     must(minted, 'fences are those of the grant', `${token.slice(0, 4)} has ${fence}`);
   }
 
-  #checkLeftOver(name: string, token: string, end: number): void {
+  #checkLeftOver(server: SimulatedServer, name: string, token: string, end: number): void {
     if (token === stranger || token === 'done') return;
     const users = [...(this.#users.get(token) ?? [])];
-    const last = this.#server.lastSuccess(token);
+    const last = server.lastSuccess(token);
     const excused =
       users.some(({ alive }) => !alive) ||
       // Only the store's rounding keeps it.
       (last !== undefined && last.at + last.ttl <= this.#world.now) ||
       this.#excused.has(token) ||
-      this.#lapses(token, end) ||
-      this.#cameAfterHandOver(token);
+      this.#lapses(name, token) ||
+      this.#cameAfterHandOver(server, token);
     const left = Math.round(end - this.#world.now);
-    must(excused, 'no orphan', `${name} is held by ${token.slice(0, 4)} for another ${left} ms`);
+    const details = `${name} is held by ${token.slice(0, 4)} for another ${left} ms`;
+    must(excused, 'no orphan', `${details} at ${server.name}`);
   }
 
-  /** Whether the key stays no longer than its last holder wanted it to. */
-  #lapses(token: string, end: number): boolean {
+  /**
+   * Whether the key stays no longer than its last holder wanted it to. A minority of the members of a
+   * quorum may have missed that, and keep it until the lease would have ended.
+   */
+  #lapses(name: string, token: string): boolean {
     const tenures = [...this.tenures].filter(({ lease }) => lease.token === token);
     const lapse = Math.max(...tenures.map(({ lapse }) => lapse));
-    const last = this.#server.lastSuccess(token);
-    return lapse > 0 && end - (last?.at ?? 0) < lapse + this.#server.traits.step;
+    const overstays = (server: SimulatedServer) => {
+      const key = server.holder(name);
+      const since = server.lastSuccess(token)?.at ?? 0;
+      return key?.token === token && key.end - since >= lapse + server.traits.step;
+    };
+    return lapse > 0 && !this.#servers.most(overstays);
   }
 
   /**
    * Whether an acquire that had failed came when its lease was handed over and given back. Neither
    * process can know that the other's work is done; it costs the others one ttl.
    */
-  #cameAfterHandOver(token: string): boolean {
-    return this.#handedOver.has(token) && this.#server.lastSuccess(token)?.operation === 'acquire';
+  #cameAfterHandOver(server: SimulatedServer, token: string): boolean {
+    return this.#handedOver.has(token) && server.lastSuccess(token)?.operation === 'acquire';
   }
 }
 

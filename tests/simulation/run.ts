@@ -1,11 +1,13 @@
 /** One run: plays a script in a world of its own, and watches over every step. */
-import { Caller, lock } from './caller.js';
+import { Caller, lapse, lock } from './caller.js';
+import { Connection } from './connection.js';
 import type { compileCore } from './core.js';
 import { Judge, must, Violation } from './invariants.js';
 import { SimulatedProcess } from './process.js';
-import type { Action, ProcessTraits, Script, Step } from './script.js';
+import type { Action, ProcessTraits, Restart, Script, Step } from './script.js';
 import { SimulatedServer } from './server.js';
-import { type Fate, Wire } from './wire.js';
+import { Servers } from './servers.js';
+import type { Fate } from './wire.js';
 import { randomFrom, World } from './world.js';
 
 export type MakeCore = Awaited<ReturnType<typeof compileCore>>;
@@ -35,13 +37,13 @@ interface Seat {
   readonly traits: ProcessTraits;
   readonly fates: Iterator<Fate>;
   process: SimulatedProcess;
-  wire: Wire;
+  connection: Connection;
   caller: Caller;
 }
 
 class Run {
   readonly #world: World;
-  readonly #server: SimulatedServer;
+  readonly #servers: Servers;
   readonly #judge: Judge;
   readonly #seats: Seat[];
   readonly #script: Script;
@@ -56,8 +58,12 @@ class Run {
     this.#script = script;
     this.#random = randomFrom(script.seed);
     this.#world = new World(narrate);
-    this.#server = new SimulatedServer(this.#world, script.server);
-    this.#judge = new Judge(this.#world, this.#server, script.server.timeout);
+    const { server, members = 1 } = script;
+    const names = Array.from({ length: members }, (_, index) => `s${index}`);
+    this.#servers = new Servers(
+      names.map((name) => new SimulatedServer(name, this.#world, server)),
+    );
+    this.#judge = new Judge(this.#world, this.#servers, server.timeout);
     this.#seats = script.processes.map((traits) => {
       const fates = traits.fates.values();
       return { traits, fates, ...this.#start(traits, fates) };
@@ -85,30 +91,33 @@ class Run {
     const processes = this.#seats.map(({ process }) => process);
     this.#judge.finish(
       processes,
-      this.#seats.map(({ wire }) => wire),
+      this.#seats.map(({ connection }) => connection),
     );
     return this.#world.occurred;
   }
 
-  #start(traits: ProcessTraits, fates: Iterator<Fate>): Pick<Seat, 'process' | 'wire' | 'caller'> {
+  #start(
+    traits: ProcessTraits,
+    fates: Iterator<Fate>,
+  ): Pick<Seat, 'process' | 'connection' | 'caller'> {
     const copy = this.#makeCore({ random: this.#random, warn: () => {} });
     const process = new SimulatedProcess(`p${this.#processes++}`, this.#world, traits.rate, copy);
     const { timeout, wakes } = this.#script.server;
-    const wire = new Wire(this.#world, process, this.#server, fates, this.#judge, {
+    const connection = new Connection(this.#world, process, this.#servers, fates, this.#judge, {
       timeout,
       wakes,
       ordered: traits.ordered,
     });
-    if (this.#ending) wire.heal();
+    if (this.#ending) connection.heal();
     const fail = (error: unknown) => this.fail(error);
-    const caller = new Caller(process, wire, this.#world, this.#server, this.#judge, fail);
-    return { process, wire, caller };
+    const caller = new Caller(process, connection, this.#world, this.#servers, this.#judge, fail);
+    return { process, connection, caller };
   }
 
   /** The script is over, and with it all that befalls messages; what was begun comes to its end. */
   #heal(): void {
     this.#ending = true;
-    for (const { wire } of this.#seats) wire.heal();
+    for (const { connection } of this.#seats) connection.heal();
   }
 
   #take({ process: index, action }: Step): void {
@@ -123,7 +132,7 @@ class Run {
 
   /** What happens to a process, whatever it does; false: the action is something that it does. */
   #befall(seat: Seat, action: Action): boolean {
-    const { process, wire, traits } = seat;
+    const { process, connection, traits } = seat;
     switch (action.do) {
       case 'stall':
         process.stall(action.ms, action.first);
@@ -135,17 +144,20 @@ class Run {
         process.setWall(traits.sleeps ? Math.abs(action.ms) : action.ms);
         return true;
       case 'cut':
-        wire.cut(action.share);
+        connection.cut(action.share, action.member);
         return true;
       case 'freeze':
-        this.#server.freeze(action.ms);
+        this.#servers.at(action.member ?? 0).freeze(action.ms);
+        return true;
+      case 'restart':
+        this.#restart(action);
         return true;
       case 'rob':
-        if (this.#server.rob(lock, action.ttl)) this.#world.tell('robbed of a key', 'store');
+        if (this.#servers.at(0).rob(lock, action.ttl)) this.#world.tell('robbed of a key', 'store');
         return true;
       case 'kill':
         process.kill();
-        wire.abandon();
+        connection.abandon();
         this.#judge.killed(process);
         Object.assign(seat, this.#start(traits, seat.fates));
         return true;
@@ -154,10 +166,24 @@ class Run {
     }
   }
 
+  /** Whoever comes back empty has stayed away until no lease counts on its vote any more. */
+  #restart({ member, ms, memory }: Restart): void {
+    const server = this.#servers.at(member);
+    server.restart(memory === 'empty' ? Math.max(ms, longestLife(this.#script)) : ms, memory);
+    for (const { connection } of this.#seats) connection.cut(0, member);
+    this.#world.tell(`restarted, memory ${memory}`, server.name);
+  }
+
   #call({ caller, process }: Seat, action: Action): void {
     process.do('calls', () => {
       const called = caller.call(action, (index) => this.#seat(index).caller);
       called.catch((error) => this.fail(error));
     });
   }
+}
+
+/** The longest that a server may keep a lease, but for what is done in a period. */
+function longestLife({ steps, server }: Script): number {
+  const lives = steps.map(({ action }) => ('ttl' in action && action.ttl) || lapse);
+  return Math.ceil(Math.max(...lives) / server.step) * server.step;
 }

@@ -1,7 +1,7 @@
 /** What fast-check makes up and shrinks: who calls what and when, and what befalls whom. */
 import fc from 'fast-check';
 import type { First } from './process.js';
-import type { ServerTraits } from './server.js';
+import type { Memory, ServerTraits } from './server.js';
 import type { Fate } from './wire.js';
 
 /** Times in milliseconds, of true time. */
@@ -9,6 +9,8 @@ export interface Script {
   /** For the random numbers of the core. */
   readonly seed: number;
   readonly server: ServerTraits & { readonly timeout: number; readonly wakes: boolean };
+  /** How many such servers there are, each a member of a quorum; absent: a single one, and no quorum. */
+  readonly members?: number;
   readonly processes: readonly ProcessTraits[];
   readonly steps: readonly Step[];
 }
@@ -48,10 +50,19 @@ export type Action =
   | { readonly do: 'stall'; readonly ms: number; readonly first: First }
   | { readonly do: 'sleep'; readonly ms: number; readonly first: First }
   | { readonly do: 'set clock'; readonly ms: number }
-  | { readonly do: 'cut'; readonly share: number }
-  | { readonly do: 'freeze'; readonly ms: number }
+  | { readonly do: 'cut'; readonly share: number; readonly member?: number }
+  | { readonly do: 'freeze'; readonly ms: number; readonly member?: number }
+  | Restart
   | { readonly do: 'rob'; readonly ttl: number }
   | { readonly do: 'kill' };
+
+/** A server is restarted: away for `ms`, and longer if it comes back empty. */
+export interface Restart {
+  readonly do: 'restart';
+  readonly member: number;
+  readonly ms: number;
+  readonly memory: Memory;
+}
 
 /** Takes the lock, and ends the lease in some way once it was held for `hold`. */
 export interface Take {
@@ -93,13 +104,13 @@ const fates = (ms: fc.Arbitrary<number>): fc.Arbitrary<Fate> =>
     [2, { kind: some('late' as const), fails: ms, share }],
   ]);
 
-const processes = (ms: fc.Arbitrary<number>) =>
+const processes = (ms: fc.Arbitrary<number>, maxLength = 25) =>
   fc.array(
     fc.record({
       rate: some(1, 0.996, 1.004),
       ordered: fc.boolean(),
       sleeps: fc.boolean(),
-      fates: fc.array(fates(ms), { maxLength: 25 }),
+      fates: fc.array(fates(ms), { maxLength }),
     }),
     { minLength: 3, maxLength: 3 },
   );
@@ -183,6 +194,49 @@ const crowd: fc.Arbitrary<Action> = weighted([
   [1, rob],
 ]);
 
+/** What befalls the members of a quorum, one by one. */
+const member = fc.nat(2);
+const restart = {
+  do: some('restart' as const),
+  member,
+  ms: duration,
+  memory: some<Memory>('kept', 'empty'),
+};
+const befallsMembers = [
+  [3, restart],
+  [2, { ...cut, member }],
+  [2, { ...freeze, member }],
+] as const;
+
+const anythingOfQuorum: fc.Arbitrary<Action> = weighted([
+  [14, take],
+  [3, locked],
+  [2, once],
+  [4, extend],
+  [2, handOver],
+  [2, stall],
+  [1, sleep],
+  [1, setClock],
+  [1, forget],
+  [1, kill],
+  ...befallsMembers,
+]);
+
+const extensionsOfQuorum: fc.Arbitrary<Action> = weighted([
+  [4, change],
+  [10, extend],
+  [2, handOver],
+  [1, stall],
+  ...befallsMembers,
+]);
+
+/** Several who ask at the same moment, each nearer to another member. */
+const contest: fc.Arbitrary<Action> = weighted([
+  [12, { ...take, wait: some(0, 300, Infinity), hold: medium }],
+  [1, locked],
+  ...befallsMembers,
+]);
+
 const scriptsOf = (
   action: fc.Arbitrary<Action>,
   after: fc.Arbitrary<number>,
@@ -200,6 +254,29 @@ export const scripts: fc.Arbitrary<Script> = fc.oneof(
   { weight: 3, arbitrary: scriptsOf(anything, duration, delay, fc.nat(2)) },
   { weight: 3, arbitrary: scriptsOf(extensions, medium, delays(3, 3, 2), some(0, 0, 0, 1)) },
   { weight: 1, arbitrary: scriptsOf(crowd, medium, delay, fc.nat(1)) },
+);
+
+const scriptsOfQuorum = (
+  action: fc.Arbitrary<Action>,
+  after: fc.Arbitrary<number>,
+  ms: fc.Arbitrary<number>,
+  process: fc.Arbitrary<number>,
+) =>
+  fc
+    .record({
+      members: some(3),
+      script: scriptsOf(action, after, ms, process),
+      processes: processes(ms, 60),
+    })
+    .map(({ members, script, processes }) => ({ ...script, members, processes }));
+
+export const scriptsForQuorum: fc.Arbitrary<Script> = fc.oneof(
+  { weight: 3, arbitrary: scriptsOfQuorum(anythingOfQuorum, duration, delay, fc.nat(2)) },
+  {
+    weight: 2,
+    arbitrary: scriptsOfQuorum(extensionsOfQuorum, medium, delays(3, 3, 2), some(0, 0, 0, 1)),
+  },
+  { weight: 2, arbitrary: scriptsOfQuorum(contest, delays(4, 1, 0), delay, fc.nat(2)) },
 );
 
 /** Delays, of which so many are short, medium and long. */

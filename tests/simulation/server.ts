@@ -1,4 +1,4 @@
-/** The store that all simulated processes share: it never fails by itself, but can be frozen and robbed. */
+/** A server: it never fails by itself, but can be frozen, robbed and restarted. */
 import type { Attempt } from '../../src/store.js';
 import type { World } from './world.js';
 
@@ -18,6 +18,9 @@ export interface ServerTraits {
   readonly step: number;
 }
 
+/** What a server still knows after a restart. */
+export type Memory = 'kept' | 'empty';
+
 interface Key {
   readonly token: string;
   readonly fence: number;
@@ -34,14 +37,24 @@ export class SimulatedServer {
   /** Tokens whose key was taken away behind their backs: nothing is promised to them. */
   readonly robbed = new Set<string>();
   readonly watchers = new Map<() => void, string>();
+  readonly name: string;
   readonly #world: World;
   readonly traits: ServerTraits;
   #lastFence = 0;
   #frozenUntil = 0;
+  #downUntil = -Infinity;
+  #starts = 0;
+  /** It has lost all that it knew, once at least. */
+  restartedEmpty = false;
 
-  constructor(world: World, traits: ServerTraits) {
+  constructor(name: string, world: World, traits: ServerTraits) {
+    this.name = name;
     this.#world = world;
     this.traits = traits;
+  }
+
+  get isDown(): boolean {
+    return this.#world.now < this.#downUntil;
   }
 
   holder(name: string): Key | undefined {
@@ -67,7 +80,9 @@ export class SimulatedServer {
 
   /** Takes requests in the order of their arrival, each in one step. */
   receive(request: Request, answer: (answer: Attempt | boolean) => void): void {
+    const starts = this.#starts;
     const execute = () => {
+      if (starts !== this.#starts) return;
       const result = this.#execute(request);
       this.log.push({ ...request, at: this.#world.now, answer: result });
       answer(result);
@@ -79,6 +94,16 @@ export class SimulatedServer {
   /** It is stopped, while lives go on ending. */
   freeze(ms: number): void {
     this.#frozenUntil = Math.max(this.#frozenUntil, this.#world.now + ms);
+  }
+
+  /** It is down for `ms`; what it has not answered by then it never will. */
+  restart(ms: number, memory: Memory): void {
+    this.#starts += 1;
+    this.#frozenUntil = 0;
+    this.#downUntil = Math.max(this.#downUntil, this.#world.now + ms);
+    if (memory === 'kept') return;
+    this.restartedEmpty = true;
+    this.#world.at(this.#downUntil, () => this.keys.clear());
   }
 
   /** Its memory is short, or somebody deletes the key; and may take the lock, for `ttl`. */

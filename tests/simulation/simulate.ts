@@ -1,9 +1,11 @@
 /** Many runs, made up and shrunk by fast-check. */
 import fc from 'fast-check';
 import { type MakeCore, play } from './run.js';
-import { type Script, scripts } from './script.js';
+import type { Script } from './script.js';
 
 export interface Simulation {
+  /** What is played. */
+  readonly scripts: fc.Arbitrary<Script>;
   readonly runs: number;
   /** As a failure names it, to repeat it. */
   readonly seed?: number;
@@ -23,7 +25,7 @@ export interface Findings {
 
 export async function simulate(
   makeCore: MakeCore,
-  { runs, seed, path, hasty = false }: Simulation,
+  { scripts, runs, seed, path, hasty = false }: Simulation,
 ): Promise<Findings> {
   const counts = new Map<string, number>();
   const start = performance.now();

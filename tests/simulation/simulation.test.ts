@@ -1,5 +1,6 @@
 /**
- * The core in a simulated world: whatever befalls messages, clocks and processes, no promise is broken.
+ * The core in a simulated world, over one store and over a quorum of three: whatever befalls messages,
+ * clocks, processes and servers, no promise is broken.
  *
  * A few runs are always the same, so that no change is blamed for what it did not do. More of them,
  * each time others, are made with `DLOCK_SIMULATION_RUNS`. A run that fails is shrunk and told, step
@@ -11,7 +12,7 @@ import fc from 'fast-check';
 import { compileCore } from './core.js';
 import { found } from './found.js';
 import { play } from './run.js';
-import { scripts } from './script.js';
+import { scripts, scriptsForQuorum } from './script.js';
 import { simulate, story } from './simulate.js';
 
 const {
@@ -20,15 +21,21 @@ const {
   DLOCK_SIMULATION_PATH: path,
 } = process.env;
 
-test('no promise is broken', async (context) => {
-  const { failure, figures } = await simulate(await compileCore(), {
-    runs: Number(runs ?? 2_000),
-    ...(seed && { seed: Number(seed) }),
-    ...(path && { path }),
+for (const [title, kind, usual] of [
+  ['no promise is broken', scripts, 2_000],
+  ['no promise is broken by a quorum of three', scriptsForQuorum, 200],
+] as const) {
+  test(title, async (context) => {
+    const { failure, figures } = await simulate(await compileCore(), {
+      scripts: kind,
+      runs: Number(runs ?? usual),
+      ...(seed && { seed: Number(seed) }),
+      ...(path && { path }),
+    });
+    for (const figure of figures) context.diagnostic(figure);
+    if (failure) assert.fail(failure);
   });
-  for (const figure of figures) context.diagnostic(figure);
-  if (failure) assert.fail(failure);
-});
+}
 
 describe('violations that were found stay mended', () => {
   for (const { title, script } of found) {

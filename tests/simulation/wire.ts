@@ -141,19 +141,15 @@ export class Wire implements LockStore {
     this.#pending.clear();
   }
 
-  async #send<T extends Attempt | boolean>(request: Request): Promise<T> {
+  #send<T extends Attempt | boolean>(request: Request): Promise<T> {
     const { operation, token, ttl } = request;
-    const sent = this.#process.monotonic();
-    this.#judge.sent(this.#process, request);
-    const answer = await this.#transmit<T>(
+    return this.#transmit<T>(
       () => `${operation} ${token.slice(0, 4)} ${ttl}`,
       (answer) => {
         this.#judge.reached(this.#process, request);
         this.#server.receive(request, answer as (answer: Attempt | boolean) => void);
       },
     ).finally(() => this.#judge.settled(this.#process, request));
-    this.#judge.answered(this.#process, request, answer, this.#process.monotonic() - sent);
-    return answer;
   }
 
   async #watch(name: string, wake: () => void): Promise<AsyncDisposable> {
@@ -203,7 +199,7 @@ export class Wire implements LockStore {
         this.#arrive(message, ms, () =>
           carryOut((answer) => {
             const said = () => `${about()}: ${JSON.stringify(answer)}`;
-            this.#world.tell('carried out', 'store', said);
+            this.#world.tell('carried out', this.#server.name, said);
             if (last && 'back' in fate) this.#reply(message, fate.back, () => resolve(answer));
           }),
         );
@@ -216,6 +212,7 @@ export class Wire implements LockStore {
     this.#lastArrival = at;
     this.#world.at(at, () => {
       if (at > message.lostAfter) return this.#fail(message, 'lost');
+      if (this.#server.isDown) return this.#fail(message, 'the server is down');
       const overtaken = message.number < this.#reached;
       if (overtaken) this.#world.tell('overtaken', this.#process.name, message.about);
       this.#reached = Math.max(this.#reached, message.number);

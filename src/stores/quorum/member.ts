@@ -1,49 +1,34 @@
-/** One store of a quorum: bounds the time of its answers, and gives back what it holds for nobody. */
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { clock, idlePause } from '../../base/clock.js';
-import { outsideCallers } from '../../base/context.js';
+/** One store of a quorum: bounds the time of its answers, and takes back what it holds for nobody. */
+import { clock } from '../../base/clock.js';
+import { Doubt, type ExtensionInDoubt, shortestLife, stillInDoubt } from '../../base/doubt.js';
+import { takeBack } from '../../base/take-back.js';
+import { within } from '../../base/time-limit.js';
 import type { Attempt, LockStore } from '../../store.js';
 import { defaults } from '../options.js';
 
 /** What the member may hold for a token, by what was asked of it here. Times are of the monotonic clock. */
-interface Claim {
+interface Vote {
   readonly name: string;
   readonly token: string;
-  /** How many acquires it has not answered. */
-  underWay: number;
-  /** Until then an acquire that failed may still be carried out. */
-  doubtUntil: number;
-  /** When it has forgotten the token by itself. */
-  end: number;
+  readonly acquires: Doubt;
+  readonly releases: Doubt;
+  /** The longest life that was asked for. */
+  ttl: number;
+  /** The newest extension that was asked for. */
+  extension: { readonly ttl: number; readonly start: number } | undefined;
+  /** Those that may still be carried out. */
+  inDoubt: readonly ExtensionInDoubt[];
   /** The token is to be released, also behind an acquire that is still under way. */
   givenBack: boolean;
-  /** The newest that was asked for. */
-  extension: Extension | undefined;
 }
-
-interface Extension {
-  readonly ttl: number;
-  /** When it was asked for. */
-  readonly start: number;
-}
-
-type InContext = <T>(request: () => T) => T;
-
-/** Captured, as the clock's timers are: a test may fake the global one, and go on to use a quorum. */
-const { setImmediate } = globalThis;
-
-/** The pauses between attempts to give back double from the first to the last of these. */
-const shortestPause = 50;
-const longestPause = 5_000;
 
 export class Member {
   readonly #store: LockStore;
   readonly #timeout: number;
-  readonly #claims = new Map<string, Claim>();
-  /** What is to be given back, and could not be yet; each in the async context of its own caller. */
-  readonly #owed = new Map<Claim, InContext>();
-  #repaying = false;
-  #sweepAt = 1_000;
+  readonly #votes = new Map<string, Vote>();
+  /** Until then nothing is taken back. */
+  #quietUntil = 0;
+  #sweepAt = 1;
 
   constructor(store: LockStore) {
     this.#store = store;
@@ -51,22 +36,29 @@ export class Member {
   }
 
   /**
-   * Rejects, like the others, after `limit` milliseconds or the store's own time limit. A token that
-   * is still being given back is not asked for: that release could take away what is granted now.
+   * Rejects, like the others, after `limit` milliseconds or the store's own time limit. A token is not
+   * asked for while it is being taken back, or a release of it may still be carried out: that could
+   * take away what is granted now.
    */
   async acquire(name: string, token: string, ttl: number, limit: number): Promise<Attempt> {
-    const claim = this.#claim(name, token);
-    if (claim.givenBack) throw new Error('it has yet to give back what it granted before');
-    return this.#within(limit, this.#take(claim, ttl));
+    const vote = this.#vote(name, token, ttl);
+    if (vote.givenBack) throw new Error('it has yet to give back what it granted before');
+    return this.#within(limit, this.#take(vote, ttl));
   }
 
+  /**
+   * A majority may have decided on an earlier extension while this member has yet to carry it out. As
+   * long as that could still shorten the life, a yes is no vote for the longer one: it counts as a
+   * failure.
+   */
   async extend(name: string, token: string, ttl: number, limit: number): Promise<boolean> {
-    const claim = this.#claim(name, token);
-    const start = clock.monotonic();
-    claim.extension = { ttl, start };
-    // It may fail, and the longer life before it still be true.
-    claim.end = Math.max(claim.end, start + ttl);
-    return this.#within(limit, this.#sendExtend(name, token, ttl));
+    const vote = this.#vote(name, token, ttl);
+    vote.extension = { ttl, start: clock.monotonic() };
+    vote.inDoubt = stillInDoubt(vote.inDoubt);
+    const isCertain = shortestLife(ttl, vote.inDoubt) === ttl;
+    const isHeld = await this.#within(limit, this.#sendExtend(vote, ttl));
+    if (isHeld && !isCertain) throw new Error('an earlier extension may still shorten its life');
+    return isHeld;
   }
 
   /**
@@ -78,31 +70,33 @@ export class Member {
    * nothing is released here: what then stays behind at this one member lapses at `end`.
    */
   async renew(name: string, token: string, end: number): Promise<void> {
-    const claim = this.#claims.get(keyOf(name, token));
-    const extension = claim?.extension;
-    if (!claim || !extension || claim.givenBack || claim.underWay > 0) return;
+    const vote = this.#votes.get(keyOf(name, token));
+    const extension = vote?.extension;
+    if (!vote || !extension || vote.givenBack || vote.acquires.end === Infinity) return;
     const left = Math.min(end, extension.start + extension.ttl) - clock.monotonic();
     if (left < 1) return;
-    await this.#take(claim, Math.floor(left)).catch(() => {});
-    const newest = claim.extension;
-    if (!newest || newest === extension || claim.givenBack) return;
+    await this.#take(vote, Math.floor(left)).catch(() => {});
+    const newest = vote.extension;
+    if (!newest || newest === extension || vote.givenBack) return;
     if (clock.monotonic() > newest.start + this.#timeout) return;
-    await this.#sendExtend(name, token, newest.ttl);
+    await this.#sendExtend(vote, newest.ttl);
   }
 
-  /** What cannot be released now is released in the background, until the store has forgotten it. */
+  /** What cannot be released now is taken back in the background. */
   async release(name: string, token: string, limit: number): Promise<boolean> {
-    const claim = this.#claim(name, token);
-    claim.givenBack = true;
-    const answer = this.#sendRelease(claim);
-    const owe = () => this.#owe(claim);
-    void answer.then(owe, owe);
-    return this.#within(limit, answer);
+    const vote = this.#vote(name, token, 0);
+    const isLast = vote.acquires.isOver;
+    const answer = this.#within(limit, this.#sendRelease(vote));
+    if (vote.givenBack) return answer;
+    vote.givenBack = true;
+    const settle = () => (isLast ? this.#forget(vote) : this.#takeBack(vote));
+    answer.then(settle, () => this.#takeBack(vote));
+    return answer;
   }
 
   /** Releases what the member may hold for a token, or may still get. */
   async giveBack(name: string, token: string, limit: number): Promise<void> {
-    if (this.#claims.has(keyOf(name, token))) await this.release(name, token, limit);
+    if (this.#votes.has(keyOf(name, token))) await this.release(name, token, limit);
   }
 
   async watch(name: string, wake: () => void): Promise<AsyncDisposable> {
@@ -112,20 +106,17 @@ export class Member {
     return watch;
   }
 
-  async #take(claim: Claim, ttl: number): Promise<Attempt> {
-    claim.underWay += 1;
-    try {
-      const answer = await this.#sendAcquire(claim, ttl);
-      this.#settle(claim, ttl, answer.granted ? 'granted' : 'refused');
-      return answer;
-    } catch (error) {
-      this.#settle(claim, ttl, 'failed');
-      throw error;
-    }
+  /** Who holds nothing is forgotten: most votes of a lock that is held are refusals. */
+  async #take(vote: Vote, ttl: number): Promise<Attempt> {
+    const request = this.#sendAcquire(vote, ttl);
+    vote.acquires.add(request);
+    const answer = await request;
+    if (!answer.granted && vote.acquires.isOver && !vote.givenBack) this.#forget(vote);
+    return answer;
   }
 
   /** The answer is copied, since it is looked at again and again. */
-  async #sendAcquire({ name, token }: Claim, ttl: number): Promise<Attempt> {
+  async #sendAcquire({ name, token }: Vote, ttl: number): Promise<Attempt> {
     const answer = await this.#store.acquire(name, token, ttl);
     const { granted, retryAfter } = Object(answer) as Attempt & { retryAfter?: number };
     if (granted === true) return { granted };
@@ -134,105 +125,82 @@ export class Member {
     return { granted, retryAfter };
   }
 
-  async #sendExtend(name: string, token: string, ttl: number): Promise<boolean> {
-    const answer = await this.#store.extend(name, token, ttl);
+  #sendExtend(vote: Vote, ttl: number): Promise<boolean> {
+    const request = this.#expecting(() => this.#store.extend(vote.name, vote.token, ttl));
+    vote.inDoubt = [...vote.inDoubt, { ttl, request: new Doubt(this.#timeout, [request]) }];
+    return request;
+  }
+
+  #sendRelease({ name, token, releases }: Vote): Promise<boolean> {
+    const request = this.#expecting(() => this.#store.release(name, token));
+    releases.add(request);
+    return request;
+  }
+
+  async #expecting(send: () => Promise<boolean>): Promise<boolean> {
+    const answer = await send();
     expect(typeof answer === 'boolean', answer);
     return answer;
   }
 
-  /** Once no acquire can be carried out behind it any more, an answer to it is the last. */
-  async #sendRelease(claim: Claim): Promise<boolean> {
-    const last = claim.underWay === 0 && clock.monotonic() >= claim.doubtUntil;
-    const answer = await this.#store.release(claim.name, claim.token);
-    expect(typeof answer === 'boolean', answer);
-    if (last) this.#forget(claim);
-    return answer;
+  /**
+   * A member in trouble is asked seldom, however much is to be taken back: by one at a time, and after
+   * a failure by nobody else until half of the pause that follows is over.
+   */
+  async #takeBack(vote: Vote): Promise<void> {
+    const { acquires, ttl } = vote;
+    const release = async (limit: number) => {
+      if (clock.monotonic() < this.#quietUntil) throw new Error('the member is in trouble');
+      this.#quietUntil = clock.monotonic() + limit / 2;
+      await this.#within(limit, this.#sendRelease(vote));
+      this.#quietUntil = 0;
+    };
+    await takeBack({ acquires, ttl, timeout: this.#timeout, release });
+    await vote.releases.passed();
+    this.#forget(vote);
   }
 
-  #settle(claim: Claim, ttl: number, outcome: 'granted' | 'refused' | 'failed'): void {
-    const now = clock.monotonic();
-    claim.underWay -= 1;
-    if (outcome === 'failed') claim.doubtUntil = now + this.#timeout;
-    claim.end = Math.max(claim.end, Math.max(now, claim.doubtUntil) + ttl);
-    const holdsNothing = outcome === 'refused' && claim.underWay === 0 && claim.doubtUntil <= now;
-    if (holdsNothing) this.#forget(claim);
-    else if (claim.givenBack) this.#owe(claim);
-  }
-
-  #owe(claim: Claim): void {
-    const known = this.#claims.get(keyOf(claim.name, claim.token)) === claim;
-    if (!known || claim.underWay > 0) return;
-    if (!this.#owed.has(claim)) this.#owed.set(claim, AsyncLocalStorage.snapshot());
-    if (!this.#repaying) void outsideCallers(() => this.#repay());
-  }
-
-  /** One after the other: a member in trouble is asked seldom, however much it owes. */
-  async #repay(): Promise<void> {
-    this.#repaying = true;
-    for (let wait = shortestPause; this.#owed.size > 0; wait = Math.min(2 * wait, longestPause)) {
-      for (const [claim, inItsContext] of this.#owed) {
-        const now = clock.monotonic();
-        if (claim.end <= now) this.#forget(claim);
-        else if (claim.doubtUntil <= now) {
-          if (!(await inItsContext(() => this.#isReleased(claim)))) break;
-        }
-      }
-      await idlePause(wait * (0.75 + Math.random() / 4));
-    }
-    this.#repaying = false;
-  }
-
-  async #isReleased(claim: Claim): Promise<boolean> {
-    try {
-      await this.#within(this.#timeout, this.#sendRelease(claim));
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  #claim(name: string, token: string): Claim {
+  #vote(name: string, token: string, ttl: number): Vote {
     const key = keyOf(name, token);
-    const known = this.#claims.get(key);
-    if (known) return known;
+    const known = this.#votes.get(key);
+    if (known) {
+      known.ttl = Math.max(known.ttl, ttl);
+      return known;
+    }
     this.#sweep();
-    const claim = {
+    const vote: Vote = {
       name,
       token,
-      underWay: 0,
-      doubtUntil: 0,
-      end: 0,
-      givenBack: false,
+      acquires: new Doubt(this.#timeout),
+      releases: new Doubt(this.#timeout),
+      ttl,
       extension: undefined,
+      inDoubt: [],
+      givenBack: false,
     };
-    this.#claims.set(key, claim);
-    return claim;
+    this.#votes.set(key, vote);
+    return vote;
   }
 
-  #forget(claim: Claim): void {
-    this.#claims.delete(keyOf(claim.name, claim.token));
-    this.#owed.delete(claim);
+  #forget(vote: Vote): void {
+    const key = keyOf(vote.name, vote.token);
+    if (this.#votes.get(key) === vote) this.#votes.delete(key);
   }
 
-  /** Forgets what was left to lapse, whenever the number of claims has doubled. */
+  /** Forgets what was left to lapse, whenever the number of votes has doubled. */
   #sweep(): void {
-    if (this.#claims.size < this.#sweepAt) return;
+    if (this.#votes.size < this.#sweepAt) return;
     const now = clock.monotonic();
-    for (const claim of this.#claims.values()) {
-      if (claim.underWay === 0 && claim.end <= now) this.#forget(claim);
+    for (const vote of this.#votes.values()) {
+      const start = Math.max(vote.acquires.end, vote.extension?.start ?? -Infinity);
+      if (start + vote.ttl <= now) this.#forget(vote);
     }
-    this.#sweepAt = Math.max(1_000, this.#claims.size * 2);
+    this.#sweepAt = this.#votes.size * 2 + 1;
   }
 
+  /** Whoever asks through the core is kept waiting, and the process alive, by the core's own timer. */
   #within<T>(limit: number, answer: Promise<T>): Promise<T> {
-    const ms = Math.min(limit, this.#timeout);
-    return new Promise((resolve, reject) => {
-      const late = () => reject(new Error(`no answer within ${Math.round(ms)} ms`));
-      // After the event loop was blocked, answers that have come are read before it is said that
-      // they have not. Whoever asks through the core is kept waiting by the core's own timer.
-      const timer = clock.setIdleTimer(() => setImmediate(late), ms);
-      answer.finally(() => clock.clearTimer(timer)).then(resolve, reject);
-    });
+    return within(Math.min(limit, this.#timeout), 'no answer', answer, 'idle');
   }
 }
 

@@ -4,6 +4,7 @@
  * @module dlock-js/quorum
  */
 import { clock, pause } from '../../base/clock.js';
+import { growingPauses } from '../../base/pauses.js';
 import type { Attempt, LockStore } from '../../store.js';
 import { readOptions, type StoreOptions } from '../options.js';
 import { checkRequest } from '../requests.js';
@@ -13,14 +14,20 @@ import { Poll } from './poll.js';
 /** What {@link QuorumStore} may be told; the times of its members are their own. */
 export interface QuorumStoreOptions extends StoreOptions {}
 
-/** A member may take this part of the time limit, so that the core can repeat a failed acquire. */
+/**
+ * A member may take this part of the time limit. The core repeats a failed acquire within one time
+ * limit, so it is less than a half; a fifth of the limit is left to tell what each member said the
+ * second time.
+ */
 const shareOfTimeout = 0.4;
 
-/** How often at most an attempt that was refused, though it got a part, asks for the lock. */
-const rounds = 4;
-
-/** For how long the members that woke count as woken together, in milliseconds. */
-const wakingTogether = 1_000;
+/**
+ * How often at most an attempt that was refused, though it got a part, asks for the lock. Two who split
+ * the members do so again if their pauses end within one answer of each other: of three members, after
+ * pauses of up to 3, 6, 12 and 24 answers, in 6, 3, 2 and 1 cases of 10, so about once in 300 after
+ * all four. More would only delay the refusal where the holder lacks a vote, which each attempt gets.
+ */
+const rounds = 5;
 
 /**
  * Excludes among all that use the same stores, and goes on for as long as a majority of them
@@ -68,9 +75,11 @@ export class QuorumStore implements LockStore {
    *
    * Several who ask at the same moment may each get a part, and none a majority. So who got a part
    * gives it back and asks again, after a pause of random length: else all would be refused, though
-   * nobody holds the lock. Where a member that does not answer leaves it open whether all is lost, it
-   * goes on for half the time that a member may take, but no longer than half the ttl: a lease counts
-   * from the first request, and is of little use near its end.
+   * nobody holds the lock. As many may split the members as there are, and are to come one after the
+   * other: so the pause is a random part of as many answers, and of twice as many each time. Where a
+   * member that does not answer leaves it open whether all is lost, it goes on for half the time that a
+   * member may take, but no longer than half the ttl: a lease counts from the first request, and is of
+   * little use near its end.
    *
    * Where too many fail, it throws, and leaves what was granted to the repeat with the same token,
    * or to the release, of which the core sends one or the other.
@@ -84,9 +93,13 @@ export class QuorumStore implements LockStore {
     const poll = new Poll<Member, Attempt>(this.#majority, ({ granted }) => granted);
     poll.ask(this.#members, ask);
     const end = clock.monotonic() + time;
+    let windows: Iterator<number, never> | undefined;
     for (let round = 1; ; round++) {
       const isLast = clock.monotonic() >= end;
-      const took = await this.#hear(poll, isLast ? Infinity : 2 ** round);
+      const took = await this.#hearMajority(poll);
+      windows ??= growingPauses(took * this.#members.length, time / 2);
+      const window = windows.next().value;
+      await this.#hearRest(poll, took, isLast ? Infinity : window);
       if (poll.isWon) return { granted: true };
       if (poll.isFailed || (isLast && !poll.isLost)) throw poll.undecided();
       const { yes, no } = poll;
@@ -95,7 +108,7 @@ export class QuorumStore implements LockStore {
         for (const member of this.#members) giveBack(member).catch(() => {});
         return { granted: false, retryAfter: this.#retryAfter(poll) };
       }
-      await pause(Math.random() * Math.min(time / 2, took * 2 ** (round + 1)));
+      await pause(Math.random() * window);
       poll.ask([...yes, ...no], ask);
     }
   }
@@ -143,8 +156,8 @@ export class QuorumStore implements LockStore {
   }
 
   /**
-   * Wakes when a majority of the members has woken within a second, and resolves once a majority
-   * can; rejects if it cannot. A single one says nothing: it wakes whenever somebody who was refused
+   * Wakes when a majority of the members has woken within the time that one may take to carry out a
+   * release, and resolves once a majority can wake; rejects if it cannot. A single one says nothing: it wakes whenever somebody who was refused
    * gives back what only it had granted, and so those who wait would wake each other for ever.
    */
   async watch(name: string, wake: () => void): Promise<AsyncDisposable> {
@@ -154,7 +167,7 @@ export class QuorumStore implements LockStore {
       member.watch(name, () => {
         const now = clock.monotonic();
         wokenAt.set(member, now);
-        const together = [...wokenAt.values()].filter((time) => time > now - wakingTogether);
+        const together = [...wokenAt.values()].filter((time) => time > now - this.#limit);
         if (together.length >= this.#majority && !closed) wake();
       });
     const watches = this.#members.map(open);
@@ -176,20 +189,22 @@ export class QuorumStore implements LockStore {
     return this.timeout * shareOfTimeout;
   }
 
-  /**
-   * Hears until a majority has granted, or enough have refused; where neither comes, `patience` times
-   * as long as the first majority of answers took. The others then have as long again: an answer that
-   * comes now costs less than a grant that is left to be given back. Resolves to how long that
-   * majority took.
-   */
-  async #hear(poll: Poll<Member, Attempt>, patience: number): Promise<number> {
+  /** Resolves to how long it took until a majority had answered. */
+  async #hearMajority(poll: Poll<Member, Attempt>): Promise<number> {
     const start = clock.monotonic();
+    await poll.until(() => poll.isWon || poll.isFailed || poll.answers.length >= this.#majority);
+    return clock.monotonic() - start + 1;
+  }
+
+  /**
+   * Hears until a majority has granted, or enough have refused; where neither comes, for `patience`.
+   * The others then have as long again as the majority `took`: an answer that comes now costs less than
+   * a grant that is left to be given back.
+   */
+  async #hearRest(poll: Poll<Member, Attempt>, took: number, patience: number): Promise<void> {
     const isOver = () => poll.isWon || poll.isFailed;
-    await poll.until(() => isOver() || poll.answers.length >= this.#majority);
-    const took = clock.monotonic() - start + 1;
-    await poll.until(() => isOver() || poll.isLost, took * patience);
+    await poll.until(() => isOver() || poll.isLost, patience);
     await poll.until(isOver, took);
-    return took;
   }
 
   /** By then so many of those that refused will have let go that a majority is free. */

@@ -53,7 +53,7 @@ export class RedisSubscriber {
     };
     try {
       // A client that cannot connect would go on trying.
-      await within(this.#timeout, 'not subscribed', audience.subscribed);
+      await within(this.#timeout, 'not subscribed', audience.subscribed, 'idle');
       return { [Symbol.asyncDispose]: stop };
     } catch (error) {
       await stop();

@@ -1,0 +1,44 @@
+/** A store as the core sees it, whose requests and answers the judge hears of. */
+import type { Attempt, LockStore } from '../../src/store.js';
+import type { Judge } from './invariants.js';
+import type { SimulatedProcess } from './process.js';
+import type { Request } from './server.js';
+
+export class Observed implements LockStore {
+  readonly timeout: number;
+  readonly watch?: (name: string, wake: () => void) => Promise<AsyncDisposable>;
+  readonly #store: LockStore;
+  readonly #process: SimulatedProcess;
+  readonly #judge: Judge;
+
+  constructor(store: LockStore, timeout: number, process: SimulatedProcess, judge: Judge) {
+    this.#store = store;
+    this.timeout = timeout;
+    this.#process = process;
+    this.#judge = judge;
+    if (store.watch) this.watch = store.watch.bind(store);
+  }
+
+  acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+    const request = { operation: 'acquire', name, token, ttl } as const;
+    return this.#observe(request, this.#store.acquire(name, token, ttl));
+  }
+
+  extend(name: string, token: string, ttl: number): Promise<boolean> {
+    const request = { operation: 'extend', name, token, ttl } as const;
+    return this.#observe(request, this.#store.extend(name, token, ttl));
+  }
+
+  release(name: string, token: string): Promise<boolean> {
+    const request = { operation: 'release', name, token, ttl: 0 } as const;
+    return this.#observe(request, this.#store.release(name, token));
+  }
+
+  async #observe<T extends Attempt | boolean>(request: Request, asked: Promise<T>): Promise<T> {
+    const sent = this.#process.monotonic();
+    this.#judge.sent(this.#process, request);
+    const answer = await asked.finally(() => this.#judge.heard(request));
+    this.#judge.answered(this.#process, request, answer, this.#process.monotonic() - sent);
+    return answer;
+  }
+}
