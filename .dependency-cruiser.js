@@ -15,6 +15,10 @@ const upwards = floors.slice(1).map((floor, index) => ({
   to: { path: floors.slice(0, index + 1) },
 }));
 
+/** What the package's users import: see subpaths.json. */
+const subpaths = JSON.parse(readFileSync(new URL('subpaths.json', import.meta.url), 'utf8'));
+const entries = Object.values(subpaths).map((file) => `^${file.replaceAll('.', '\\.')}$`);
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {
   forbidden: [
@@ -43,6 +47,12 @@ export default {
       severity: 'error',
       from: { path: '^src/testing/' },
       to: { path: '^src/', pathNot: '^src/(testing/|index\\.ts$)' },
+    },
+    {
+      name: 'the command uses public names only',
+      severity: 'error',
+      from: { path: '^src/cli/' },
+      to: { path: '^src/', pathNot: ['^src/(cli|base)/', ...entries] },
     },
     {
       name: 'nobody knows the suite',

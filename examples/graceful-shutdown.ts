@@ -3,7 +3,7 @@
  * released, and the process ends. Run it with `npx tsx examples/graceful-shutdown.ts`, and press Ctrl-C.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Lease, type LockStore, locked } from 'dlock-js';
+import { type Lease, type LockStore, locked, settled } from 'dlock-js';
 import { FileStore } from 'dlock-js/file';
 
 /** Aborts when the process is asked to end. */
@@ -39,5 +39,8 @@ async function doWork(signal: AbortSignal): Promise<void> {
 const store = new FileStore(process.argv[2] ?? 'locks');
 const shutdown = shutdownSignal();
 await Promise.all(['invoices', 'reports'].map((name) => work(store, name, shutdown)));
-// Here every body has ended and every lease is released: now close the clients of the stores.
+// Every body has ended, and every lease is released. A wait that was ended may still get the lock that
+// it asked for, which is then given back.
+await settled(store, { wait: 2_000 });
+// Now close the clients of the stores.
 console.log('bye');

@@ -6,6 +6,7 @@
 export { acquire, adopt, tryAcquire } from './api/acquire.js';
 export { locked, type Outcome } from './api/locked.js';
 export { once } from './api/once.js';
+export { type SettledOptions, settled } from './api/settled.js';
 export type { AcquireOptions, LeaseOptions, OnceOptions } from './asking/terms.js';
 export {
   AcquireTimeoutError,

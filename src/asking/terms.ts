@@ -93,9 +93,15 @@ export function readTerms(
   must(RangeError, renew || minHold <= ttl, 'minHold', lasts, minHold);
   const isSignal = signal === undefined || signal instanceof AbortSignal;
   must(TypeError, isSignal, 'signal', 'be an AbortSignal', signal);
+  return { ttl, renew, minHold, timeout, signal, wait: checkWait(lock, wait) };
+}
+
+/** Checks a time that may be Infinity. */
+export function checkWait(owner: string, wait: number): number {
+  const must = requirements(owner);
   must(TypeError, typeof wait === 'number', 'wait', 'be a number of milliseconds', wait);
   must(RangeError, wait >= 0, 'wait', 'be at least 0', wait);
-  return { ttl, renew, minHold, timeout, signal, wait };
+  return wait;
 }
 
 /** Checks what is to run under the lock; the options are easily given in its place. */

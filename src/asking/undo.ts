@@ -2,6 +2,7 @@
 
 import { clock, idlePause } from '../base/clock.js';
 import { askToRelease, type Claim } from './ask.js';
+import { inBackground } from './background.js';
 
 /**
  * Gives back, in the background, what a claim may have got or may still get: its requests failed,
@@ -16,7 +17,11 @@ import { askToRelease, type Claim } from './ask.js';
  *
  * @param after in how many milliseconds it begins: the lock is to stay taken until then.
  */
-export async function undo(claim: Claim, after = 0): Promise<void> {
+export function undo(claim: Claim, after = 0): Promise<void> {
+  return inBackground(claim.store, takeBack(claim, after));
+}
+
+async function takeBack(claim: Claim, after: number): Promise<void> {
   if (after > 0) await idlePause(after);
   let settledFor = Infinity;
   let wait = 50;

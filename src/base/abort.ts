@@ -1,23 +1,34 @@
 /** Listening to the abort signals of callers: one listener for a signal, however many wait on it. */
+import { addAbortListener } from 'node:events';
 
-class Callbacks extends Set<() => void> {
-  handleEvent(): void {
-    for (const callback of this) callback();
-  }
+interface Waiting {
+  readonly callbacks: Set<() => void>;
+  readonly listener: Disposable;
 }
 
-const waiting = new WeakMap<AbortSignal, Callbacks>();
+const waiting = new WeakMap<AbortSignal, Waiting>();
 
-/** Calls back when `signal` aborts, until the returned function is called. */
+/**
+ * Calls back when `signal` aborts, until the returned function is called; also where a listener of the
+ * caller stops the event (Node.js, `events.addAbortListener`).
+ */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
-  const callbacks = waiting.get(signal) ?? new Callbacks();
-  if (callbacks.size === 0) {
-    waiting.set(signal, callbacks);
-    signal.addEventListener('abort', callbacks);
-  }
+  const { callbacks, listener } = waiting.get(signal) ?? listenTo(signal);
   callbacks.add(callback);
   return () => {
     callbacks.delete(callback);
-    if (callbacks.size === 0) signal.removeEventListener('abort', callbacks);
+    if (callbacks.size > 0) return;
+    waiting.delete(signal);
+    listener[Symbol.dispose]();
   };
+}
+
+function listenTo(signal: AbortSignal): Waiting {
+  const callbacks = new Set<() => void>();
+  const listener = addAbortListener(signal, () => {
+    for (const callback of callbacks) callback();
+  });
+  const entry = { callbacks, listener };
+  waiting.set(signal, entry);
+  return entry;
 }

@@ -1,7 +1,7 @@
 /** The command that runs under the lease: its start, the signals handed on to it, and its end. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import type { Lease } from '../lease/lease.js';
+import type { Lease } from '../index.js';
 import type { Settings } from './arguments.js';
 import { type Ending, exits } from './exits.js';
 import { Family, markVariable } from './family.js';

@@ -4,7 +4,8 @@
  * descent, and by a mark in their environment: a process whose parent has ended is no descendant
  * any more, but still bears the mark.
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { later, type Moment, now, pause, until } from '../base/clock.js';
+import { growingPauses } from '../base/pauses.js';
 import { listProcesses, type Process, wordsGivenTo } from './processes.js';
 
 /** The variable that holds the marks: one for each dlock around a process, the outermost first. */
@@ -37,11 +38,11 @@ export class Family {
 
   /** Asks all to end, and kills those that have not after `grace` milliseconds. */
   async end(grace: number): Promise<void> {
-    const end = performance.now() + grace;
+    const end = later(now(), grace);
     this.#signalAll('SIGTERM', 'SIGCONT');
     if (await this.#gone(end)) return;
     this.#signalAll('SIGKILL');
-    await this.#gone(performance.now() + burial, () => this.#signalAll('SIGKILL'));
+    await this.#gone(later(now(), burial), () => this.#signalAll('SIGKILL'));
   }
 
   /** Again and again, since those that are not yet reached go on starting others. */
@@ -66,15 +67,16 @@ export class Family {
     }
   }
 
-  async #gone(end: number, meanwhile = () => {}): Promise<boolean> {
-    for (let pause = 5; ; pause = Math.min(pause * 2, 100)) {
-      const asked = performance.now();
+  async #gone(end: Moment, meanwhile = () => {}): Promise<boolean> {
+    const pauses = growingPauses(5, 100);
+    for (;;) {
+      const asked = now();
       if (this.#living().length === 0) return true;
-      const answered = performance.now();
-      if (answered >= end) return false;
+      const listing = -until(asked);
+      if (until(end) <= 0) return false;
       meanwhile();
       // Where there are so many processes that listing them takes long, less often.
-      await delay(Math.min(Math.max(pause, 4 * (answered - asked)), end - answered));
+      await pause(Math.min(Math.max(pauses.next().value, 4 * listing), until(end)));
     }
   }
 

@@ -3,6 +3,7 @@ import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { UnusableStore } from './client.js';
+import { quoted } from './wording.js';
 
 /**
  * One directory for all that a user runs, in a shell, from cron or as a service. So it must not
@@ -34,7 +35,7 @@ function homeInList(): string | undefined {
 
 /** Why the directory in that home cannot be used, which is made if it is not there; undefined: it can. */
 function troubleWith(home: string, directory: string, user = -1): string | undefined {
-  if (!isAbsolute(home)) return `the home directory ${JSON.stringify(home)} is no whole path`;
+  if (!isAbsolute(home)) return `the home directory ${quoted(home)} is no whole path`;
   try {
     const { uid } = statSync(home);
     if (user >= 0 && uid !== user) return `the home directory ${home} belongs to user ${uid}`;

@@ -13,43 +13,53 @@ import type { Volume } from './arguments.js';
 
 const writeTo = promisify(write);
 const stderr = 2;
+/** Whether somebody watches, at a terminal. */
+const watched = isatty(stderr);
 const eraseLine = '\r\u001b[K';
 
+/** Whether a line is an error, what a user wants to know and a crontab does not, or a step for `-v`. */
+export type Weight = 'error' | 'news' | 'step';
+
+const shown: Record<Volume, readonly Weight[]> = {
+  quiet: ['error'],
+  normal: ['error', 'news'],
+  verbose: ['error', 'news', 'step'],
+};
+
 export class Messages {
-  /** Whether somebody watches, at a terminal. */
-  readonly terminal = isatty(stderr);
-  volume: Volume = 'normal';
-  /** Takes out what must not be seen. */
-  scrub: (text: string) => string = (text) => text;
+  readonly #volume: Volume;
+  readonly #secrets: readonly string[];
   #progress = false;
   #written: Promise<unknown> = Promise.resolve();
 
-  error(text: string): void {
-    const line = `dlock: ${escapeControls(this.scrub(text))}\n`;
+  /** @param secrets what must be seen in no line. */
+  constructor(volume: Volume = 'normal', secrets: readonly string[] = []) {
+    this.#volume = volume;
+    this.#secrets = secrets;
+  }
+
+  write(weight: Weight, text: string): void {
+    if (!shown[this.#volume].includes(weight)) return;
+    const line = `${this.#lineOf(text)}\n`;
     this.#write(this.#progress ? eraseLine + line : line);
     this.#progress = false;
   }
 
-  /** What a user wants to know, and a crontab does not. */
-  say(text: string): void {
-    if (this.volume !== 'quiet') this.error(text);
-  }
-
-  detail(text: string): void {
-    if (this.volume === 'verbose') this.error(text);
-  }
-
   /** Replaces the line of progress; with no text, takes it away. */
   progress(text?: string): void {
-    if (!this.terminal || this.volume === 'quiet' || (!text && !this.#progress)) return;
+    if (!watched || this.#volume === 'quiet' || (!text && !this.#progress)) return;
     this.#progress = text !== undefined;
-    const line = text && `dlock: ${escapeControls(text)}`.slice(0, columns() - 1);
-    this.#write(eraseLine + (line ?? ''));
+    this.#write(eraseLine + (text ? this.#lineOf(text).slice(0, columns() - 1) : ''));
   }
 
   /** Resolves when all was written, or could not be. */
   async flushed(): Promise<void> {
     await this.#written;
+  }
+
+  #lineOf(text: string): string {
+    const harmless = this.#secrets.reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
+    return `dlock: ${escapeControls(harmless)}`;
   }
 
   /** A closed stderr or a full device is no reason to do anything else than what is to be done. */
@@ -69,13 +79,4 @@ function escapeControls(text: string): string {
     /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
     (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
   );
-}
-
-/** A time as people write it: two digits of the largest unit that fits. */
-export function durationOf(milliseconds: number): string {
-  const seconds = milliseconds / 1_000;
-  if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;
-  if (seconds < 120) return `${Math.round(seconds)} s`;
-  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
-  return `${Math.round(seconds / 3_600)} h`;
 }

@@ -1,6 +1,5 @@
 /** The clients of node-redis (4, 5, 6) for each kind of place, not connected yet. */
 import { readFileSync } from 'node:fs';
-import { reasonOf } from '../base/errors.js';
 import type { RedisClient } from '../stores/redis/redis.js';
 import { connectTimeout, UnusableStore } from './client.js';
 import type { Host, RedisCluster, RedisSentinel, RedisServer, TlsFiles } from './place.js';
@@ -68,6 +67,6 @@ function contentsOf({ cacert, cert, key }: TlsFiles) {
       ...(key && { key: readFileSync(key) }),
     };
   } catch (error) {
-    throw new UnusableStore(reasonOf(error));
+    throw new UnusableStore((error as Error).message);
   }
 }

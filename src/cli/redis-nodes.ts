@@ -1,5 +1,5 @@
 /** Which nodes of a cluster, or which sentinels, can be asked. */
-import { setTimeout as delay } from 'node:timers/promises';
+import { pause } from '../base/clock.js';
 import { connectTimeout } from './client.js';
 import type { Host, RedisCluster, RedisSentinel } from './place.js';
 import type { Redis } from './redis-clients.js';
@@ -35,6 +35,6 @@ export async function respondingNodes(
   const greetings = nodes.map(greet);
   const all = Promise.allSettled(greetings);
   await Promise.any(greetings).catch(() => all);
-  await Promise.race([all, delay(grace)]);
+  await Promise.race([all, pause(grace)]);
   return nodes.filter((node) => !silent.has(node));
 }

@@ -1,4 +1,5 @@
 /** The signals that dlock gets: as long as there is no command, they end it; then they are for that. */
+import { EventEmitter } from 'node:events';
 
 /**
  * All that by default would end dlock, and leave the command without a guard; but for those that
@@ -32,26 +33,22 @@ export class Interrupted extends Error {
   }
 }
 
-export class Signals {
+/** Emits each signal that dlock gets; the first that nobody listens to interrupts it. */
+export class Signals extends EventEmitter<{ signal: [NodeJS.Signals] }> {
   readonly #interruption = new AbortController();
-  #receiver: ((signal: NodeJS.Signals) => void) | undefined;
 
   constructor() {
+    super();
     const handled = profiled ? deadly : [...deadly, 'SIGPROF' as const];
     for (const signal of handled) process.on(signal, () => this.#receive(signal));
   }
 
-  /** Aborts, with {@link Interrupted} as its reason, at the first signal that nobody receives. */
+  /** Aborts, with {@link Interrupted} as its reason. */
   get interruption(): AbortSignal {
     return this.#interruption.signal;
   }
 
-  /** From now on, signals are for `receiver`. */
-  handTo(receiver: (signal: NodeJS.Signals) => void): void {
-    this.#receiver = receiver;
-  }
-
-  /** Rejects when a signal comes first. */
+  /** Rejects when an interruption comes first. */
   unlessInterrupted<T>(work: Promise<T>): Promise<T> {
     const signal = this.interruption;
     return new Promise((resolve, reject) => {
@@ -61,7 +58,6 @@ export class Signals {
   }
 
   #receive(signal: NodeJS.Signals): void {
-    if (this.#receiver) this.#receiver(signal);
-    else this.#interruption.abort(new Interrupted(signal));
+    if (!this.emit('signal', signal)) this.#interruption.abort(new Interrupted(signal));
   }
 }

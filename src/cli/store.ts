@@ -1,26 +1,30 @@
 /** The store, by what the user has named; only the client that it needs is loaded. */
-import { reasonOf } from '../base/errors.js';
-import { within } from '../base/time-limit.js';
-import type { LockStore } from '../store.js';
+import type { LockStore } from '../index.js';
 import { FileStore } from '../stores/file/file.js';
 import { MemcacheStore } from '../stores/memcache.js';
-import { defaults, type KeyedStoreOptions } from '../stores/options.js';
 import { QuorumStore } from '../stores/quorum/quorum.js';
 import { RedisStore } from '../stores/redis/redis.js';
 import { type Settings, UsageError } from './arguments.js';
-import { UnusableStore } from './client.js';
 import { userDirectory } from './home.js';
 import { openMemcached } from './memcached.js';
 import { identitiesOf, nameOf, type Place } from './place.js';
 import { loadRedis, openRedis } from './redis.js';
 import { placesOf } from './store-url.js';
 
+/** A store with its time limit of one answer. */
+export type OpenStore = LockStore & { readonly timeout: number };
+
+/** What the command sets of the options that stores with keys have. */
+interface KeyOptions {
+  readonly prefix?: string;
+}
+
 /** A store that is named, and not opened yet. */
 export interface NamedStore {
   /** Where the locks live, in words and without any password. */
   readonly description: string;
   /** @throws UnusableStore. */
-  open(): Promise<LockStore>;
+  open(): Promise<OpenStore>;
 }
 
 /** @throws UsageError, never with a password in it, or UnusableStore, where there is no place for locks. */
@@ -43,7 +47,7 @@ export function storeNamedBy({ store, prefix }: Settings): NamedStore {
 }
 
 /** One that is forgotten excludes on this machine only, which `-v` is to show. */
-function defaultStore(options: KeyedStoreOptions): NamedStore {
+function defaultStore(options: KeyOptions): NamedStore {
   const directory = userDirectory();
   checkPrefix({ kind: 'directory', directory }, options);
   return {
@@ -69,7 +73,7 @@ const redisStandIn = { eval: refuse, EVAL: refuse, connect: refuse };
 const memcachedStandIn = { add: refuse, gets: refuse, cas: refuse, xsend: refuse };
 
 /** Which prefixes a store takes, its class knows; it says so before anything is connected. */
-function checkPrefix({ kind }: Place, options: KeyedStoreOptions): void {
+function checkPrefix({ kind }: Place, options: KeyOptions): void {
   if (options.prefix === undefined) return;
   if (kind === 'directory') {
     throw new UsageError(
@@ -80,14 +84,14 @@ function checkPrefix({ kind }: Place, options: KeyedStoreOptions): void {
   else new RedisStore(redisStandIn, options);
 }
 
-async function openPlace(place: Place, options: KeyedStoreOptions): Promise<LockStore> {
+async function openPlace(place: Place, options: KeyOptions): Promise<OpenStore> {
   if (place.kind === 'directory') return new FileStore(place.directory);
   if (place.kind === 'memcached') return openMemcached(place, options);
   return openRedis(await loadRedis(), place, options);
 }
 
 /** One that cannot be reached now is connected to when it can be, and stops nobody. */
-async function openMember(place: Place, options: KeyedStoreOptions): Promise<LockStore> {
+async function openMember(place: Place, options: KeyOptions): Promise<LockStore> {
   if (place.kind === 'directory' || place.kind === 'memcached') return openPlace(place, options);
   const redis = await loadRedis();
   return whenAsked(() => openRedis(redis, place, options));
@@ -104,24 +108,10 @@ function whenAsked(open: () => Promise<RedisStore>): LockStore {
     return opening;
   };
   return {
+    ordered: true,
     acquire: async (...request) => (await opened()).acquire(...request),
     extend: async (...request) => (await opened()).extend(...request),
     release: async (...request) => (await opened()).release(...request),
     watch: async (...request) => (await opened()).watch(...request),
   };
-}
-
-/**
- * Resolves if the store answers: to a request that changes nothing, since nobody holds a lock by
- * that token.
- *
- * @throws UnusableStore.
- */
-export async function checkAnswers(store: LockStore, name: string): Promise<void> {
-  const { timeout = defaults.timeout } = store;
-  try {
-    await within(timeout, 'no answer', store.release(name, 'nobody'));
-  } catch (error) {
-    throw new UnusableStore(reasonOf(error), { cause: error });
-  }
 }

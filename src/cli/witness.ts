@@ -6,12 +6,14 @@
  * either answers, and the signal was for dlock alone, or it has ended by that signal.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { within } from '../base/time-limit.js';
 
 /** The witness answers in less than a millisecond, unless somebody stopped it. */
 const patience = 2_000;
 
 export class Witness {
   #process: ChildProcess;
+  #dismissed = false;
   readonly #asked = new Map<NodeJS.Signals, Promise<boolean>>();
 
   constructor() {
@@ -20,10 +22,11 @@ export class Witness {
 
   /**
    * Whether `signal`, which dlock just got, was sent to the whole group. Undefined: the same signal
-   * came before and has not been answered yet; as the system does, two of a kind count as one.
+   * came before and has not been answered yet; as the system does, two of a kind count as one. Or the
+   * witness was dismissed.
    */
   saw(signal: NodeJS.Signals): Promise<boolean> | undefined {
-    if (this.#asked.has(signal)) return undefined;
+    if (this.#dismissed || this.#asked.has(signal)) return undefined;
     const answer = this.#ask(signal).finally(() => this.#asked.delete(signal));
     this.#asked.set(signal, answer);
     return answer;
@@ -31,6 +34,7 @@ export class Witness {
 
   /** Ends it; it would end with dlock by itself. */
   dismiss(): void {
+    this.#dismissed = true;
     this.#process.kill('SIGKILL');
   }
 
@@ -56,19 +60,13 @@ function start(): ChildProcess {
 }
 
 /** How it ended; null where it never lived, or ended by itself. */
-function answerOf(witness: ChildProcess): Promise<NodeJS.Signals | 'alive' | null> {
-  if (witness.pid === undefined) return Promise.resolve('alive');
-  if (witness.exitCode !== null || witness.signalCode !== null) {
-    return Promise.resolve(witness.signalCode);
-  }
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, patience, 'alive');
-    const settle = (answer: NodeJS.Signals | 'alive' | null) => {
-      clearTimeout(timer);
-      resolve(answer);
-    };
-    witness.once('exit', (_code, signal) => settle(signal));
-    witness.stdout?.once('data', () => settle('alive'));
+async function answerOf(witness: ChildProcess): Promise<NodeJS.Signals | 'alive' | null> {
+  if (witness.pid === undefined) return 'alive';
+  if (witness.exitCode !== null || witness.signalCode !== null) return witness.signalCode;
+  const answer = new Promise<NodeJS.Signals | 'alive' | null>((resolve) => {
+    witness.once('exit', (_code, signal) => resolve(signal));
+    witness.stdout?.once('data', () => resolve('alive'));
     witness.stdin?.write('?');
   });
+  return within(patience, 'no answer', answer).catch(() => 'alive');
 }

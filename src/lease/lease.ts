@@ -8,7 +8,7 @@ import { checkOptions, checkTime } from '../base/arguments.js';
 import { clock, type Moment } from '../base/clock.js';
 import { tell, warn } from '../base/events.js';
 import { lockNamed } from '../base/names.js';
-import { KeepAlive } from './keepalive.js';
+import { Life } from './life.js';
 import type { LeaseTicket } from './ticket.js';
 
 /**
@@ -71,7 +71,7 @@ const leaseOf = new WeakMap<AbortSignal, Lease>();
 /** The lease of a claim that the store granted. */
 export class HeldLease implements Lease {
   readonly #claim: Claim;
-  readonly #life: KeepAlive;
+  readonly #life: Life;
   /** Until when the lock stays taken even if released, by the monotonic clock: the one that cannot be set. */
   readonly #minHoldEnd: number;
   #release: Promise<boolean> | undefined;
@@ -81,7 +81,7 @@ export class HeldLease implements Lease {
   constructor(claim: Claim, start: Moment, { renew, minHold }: Terms) {
     this.#claim = claim;
     this.#minHoldEnd = start.monotonic + minHold;
-    this.#life = new KeepAlive(claim, start, renew, this);
+    this.#life = new Life(claim, start, renew, this);
   }
 
   get name(): string {
@@ -102,9 +102,11 @@ export class HeldLease implements Lease {
    * collection" of abort signals), and keeps the lease.
    */
   get signal(): AbortSignal {
-    const source = this.#life.signal;
+    const { lossReason, signal } = this.#life;
+    // Nobody has noticed yet, and to look must change nothing for those who listen.
+    if (lossReason && !signal.aborted) return AbortSignal.abort(lossReason);
     if (!this.#signal) {
-      this.#signal = AbortSignal.any([source]);
+      this.#signal = AbortSignal.any([signal]);
       // Older versions of Node.js warn of a leak at the eleventh listener.
       setMaxListeners(0, this.#signal);
       leaseOf.set(this.#signal, this);
@@ -162,14 +164,15 @@ export class HeldLease implements Lease {
     show: typeof inspect,
   ): string {
     const { name, fence } = this;
-    const { state, remaining } = this.#life.look();
+    const { phase, remaining } = this.#life;
     const ended = this.#handedOver ? 'handed over' : 'released';
-    return `Lease ${show({ name, state: state === 'stopped' ? ended : state, remaining, fence }, options)}`;
+    const state = phase === 'stopped' ? ended : phase;
+    return `Lease ${show({ name, state, remaining: Math.floor(remaining), fence }, options)}`;
   }
 
   /** Never throws, never hides: who does not look at `signal` is told by a warning of the process. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const told = this.#release !== undefined || this.#life.observed;
+    const told = this.#release !== undefined || this.#life.isObserved;
     try {
       if ((await this.release()) || told) return;
       warn(`The lease on ${lockNamed(this.name)} was lost`, 'DLOCK_LEASE_LOST');

@@ -22,6 +22,7 @@ interface Holder {
 export class MemoryStore implements LockStore {
   readonly ttl: number;
   readonly timeout: number;
+  readonly ordered = true;
   readonly #holders = new Map<string, Holder>();
   readonly #wakes = new Map<string, Set<() => void>>();
   #fence = 0;

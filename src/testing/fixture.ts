@@ -73,6 +73,7 @@ export function altered(store: LockStore, replaced: Partial<LockStore>): LockSto
     ttl: store.ttl ?? 30_000,
     timeout: store.timeout ?? 5_000,
     maxTtl: store.maxTtl ?? Number.MAX_SAFE_INTEGER,
+    ordered: store.ordered,
     acquire: (name, token, ttl) => store.acquire(name, token, ttl),
     extend: (name, token, ttl) => store.extend(name, token, ttl),
     release: (name, token) => store.release(name, token),

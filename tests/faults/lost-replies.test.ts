@@ -2,14 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  AcquireTimeoutError,
-  acquire,
-  type Lease,
-  type LockStore,
-  StoreError,
-  tryAcquire,
-} from 'dlock-js';
+import { acquire, type Lease, type LockStore, StoreError, tryAcquire } from 'dlock-js';
 import { assertTaken, eventually, takeWhenFree, thief } from '../../src/testing/fixture.js';
 import { type StoreKind, setTheScene, storeKinds } from './kinds.js';
 
@@ -199,7 +192,8 @@ function testLosses(kind: StoreKind): void {
       assert.equal((await scene.direct.acquire(lock, thief, hour)).granted, true);
       const freed = delay(ms).then(() => scene.direct.release(lock, thief));
       const lease = await acquire(mine.store, lock, { wait: 150 }).catch((error) => {
-        assert.ok(error instanceof AcquireTimeoutError, String(error));
+        // A question that is open when the time is up may be the only one.
+        assert.ok(['ERR_DLOCK_TIMEOUT', 'ERR_DLOCK_STORE'].includes(error.code), String(error));
       });
       outcomes[lease ? 'lease' : 'nothing'] += 1;
       if (lease) assert.equal(await lease.release(), true);

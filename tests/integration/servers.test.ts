@@ -1,14 +1,17 @@
 /** The servers of the tests: that they can be had, can be tortured, and never stay behind. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
+import * as kinds from '../support/servers/kinds.js';
 import { ask } from '../support/servers/ports.js';
 import { sharedMemcached, sharedRedis, startMemcached, startRedis } from '../support/servers.js';
 
 const redis = {
+  kind: kinds.redis,
   name: 'Redis',
   variable: 'DLOCK_TEST_REDIS_URL',
   shared: sharedRedis,
@@ -20,6 +23,7 @@ const redis = {
 };
 
 const memcached = {
+  kind: kinds.memcached,
   name: 'Memcached',
   variable: 'DLOCK_TEST_MEMCACHED',
   shared: sharedMemcached,
@@ -110,6 +114,13 @@ for (const kind of [redis, memcached]) {
       assert.equal(await kind.shared(), address);
       const port = Number(address.split(':').at(-1));
       assert.match(await answer(port, write.question), write.answer);
+    });
+
+    it('is in compose.yaml, which says how to name it', async () => {
+      const compose = await readFile(new URL('../../compose.yaml', import.meta.url), 'utf8');
+      const { example, containerPort } = kind.kind;
+      assert.ok(compose.includes(`export ${kind.variable}=${example}\n`));
+      assert.ok(compose.includes(`127.0.0.1:${containerPort}:${containerPort}`));
     });
 
     it('is the one that the environment names', async () => {

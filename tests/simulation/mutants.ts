@@ -16,7 +16,7 @@ const { DLOCK_SIMULATION_RUNS: runs = '50000', DLOCK_SIMULATION_SEED: seed = '1'
 const mutants: readonly Mutant[] = [
   {
     name: 'no margin for clocks that differ',
-    file: 'lease/keepalive.ts',
+    file: 'lease/life.ts',
     text: 'ttl - ttl * 0.01 - 2',
     replacement: 'ttl',
   },
@@ -28,7 +28,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'the renewed deadline counts from the answer',
-    file: 'lease/keepalive.ts',
+    file: 'lease/life.ts',
     text: 'this.#deadline = deadlineOf(start, life);',
     replacement: 'this.#deadline = deadlineOf(now(), life);',
   },
@@ -64,37 +64,37 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'a loss is not final',
-    file: 'lease/keepalive.ts',
+    file: 'lease/life.ts',
     text: "this.#end('lost');",
     replacement: '',
   },
   {
     name: 'a loss is not told',
-    file: 'lease/keepalive.ts',
-    text: 'this.#controller?.abort(error);',
+    file: 'lease/loss.ts',
+    text: 'this.#controller?.abort(this.#error);',
     replacement: '',
   },
   {
     name: 'the deadline has no timer',
-    file: 'lease/keepalive.ts',
-    text: 'this.#alarm.set(earliest(this.#deadline, this.#renewal))',
-    replacement: 'this.#alarm.set(this.#renewal)',
+    file: 'lease/life.ts',
+    text: 'this.#alarm.set(earliest(this.#deadline, this.#renewal.due))',
+    replacement: 'this.#alarm.set(this.#renewal.due)',
   },
   {
     name: '"not yours" is no loss',
-    file: 'lease/keepalive.ts',
-    text: "if (!ours && this.#state === 'held') this.lose('the store says that it is not ours');",
+    file: 'lease/life.ts',
+    text: "if (!ours && this.#phase === 'held') this.lose('the store says that it is not ours');",
     replacement: 'void ours;',
   },
   {
     name: 'a renewal that failed counts as done',
-    file: 'lease/keepalive.ts',
-    text: '      this.#trouble = error;\n      throw error;',
-    replacement: '      this.#trouble = error;',
+    file: 'lease/life.ts',
+    text: '      this.#renewal.trouble = error;\n      throw error;',
+    replacement: '      this.#renewal.trouble = error;',
   },
   {
     name: 'an extension under way keeps the longer life',
-    file: 'lease/keepalive.ts',
+    file: 'lease/life.ts',
     text: 'this.#deadline = earliest(this.#deadline, deadlineOf(start, ttl));',
     replacement: 'void earliest;',
   },
@@ -118,7 +118,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'renewal is not stopped by a release',
-    file: 'lease/keepalive.ts',
+    file: 'lease/life.ts',
     text: "this.#end('stopped');",
     replacement: '',
   },
@@ -197,8 +197,8 @@ const mutants: readonly Mutant[] = [
   {
     name: 'the line serves two heads',
     file: 'line/line.ts',
-    text: 'if (!this.#serving) outsideCallers(() => void this.#serve());',
-    replacement: 'outsideCallers(() => void this.#serve()); if (Math.abs(0)) ;',
+    text: 'if (!this.#serving) outsideCallers(',
+    replacement: 'if (Math.abs(1)) outsideCallers(',
   },
   {
     name: 'the line serves the last one first',
@@ -208,7 +208,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'the line forgets its head when it is woken',
-    file: 'line/line.ts',
+    file: 'line/lookout.ts',
     text: 'if (ms <= 0) this.#rest?.end();',
     replacement: 'if (ms <= 0) this.#rest = undefined;',
   },
@@ -220,7 +220,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'the line keeps its watch',
-    file: 'line/line.ts',
+    file: 'line/lookout.ts',
     text: 'this.#watch?.then((watch) => watch?.[Symbol.asyncDispose]()).catch(() => {});',
     replacement: '',
   },
@@ -244,7 +244,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'what the store said long ago counts as "held"',
-    file: 'line/line.ts',
+    file: 'line/last-holder.ts',
     text: 'return this.#heldUntil >= start.monotonic ||',
     replacement: 'return this.#heldUntil > 0 ||',
   },

@@ -147,8 +147,8 @@ export class SimulatedProcess implements Clock {
   }
 
   /**
-   * When a lease ends by each clock, or undefined if it has ended. To ask the lease itself would
-   * make it notice that its time is over; so it is asked while the clocks show a time long ago.
+   * When a lease ends by each clock, or undefined if it has ended. The lease itself says only what is
+   * left by the clock that gets there first; so it is asked while the other shows a time long ago.
    */
   deadlineOf(lease: Lease): Moment | undefined {
     const monotonic = this.#pretending({ monotonic: 0, wall: longAgo }, () => lease.remaining);

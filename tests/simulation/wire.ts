@@ -56,6 +56,8 @@ interface Message {
 
 export class Wire implements LockStore {
   readonly timeout: number;
+  /** A store that wakes says so, like Redis: even of a pool, whose requests overtake each other. */
+  readonly ordered: boolean;
   readonly watch?: (name: string, wake: () => void) => Promise<AsyncDisposable>;
   readonly #world: World;
   readonly #process: SimulatedProcess;
@@ -88,6 +90,7 @@ export class Wire implements LockStore {
     this.#fates = fates;
     this.#ordered = ordered;
     this.timeout = timeout;
+    this.ordered = wakes || ordered;
     if (wakes) this.watch = (name, wake) => this.#watch(name, wake);
   }
 

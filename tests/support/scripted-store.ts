@@ -6,6 +6,7 @@ type Answer<T> = T | Error | Promise<T> | (() => T | Promise<T>);
 export class ScriptedStore implements LockStore {
   readonly ttl = 30_000;
   readonly timeout = 5_000;
+  ordered = true;
   /** What was asked, as `operation token` or `extend token ttl`. */
   readonly requests: { operation: string; name: string; token: string; ttl?: number }[] = [];
   /** Answers to come, per operation; the last one is repeated. */

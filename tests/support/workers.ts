@@ -1,6 +1,6 @@
 /**
- * Runs a file, of TypeScript or built from it, in a process of its own, with a channel for messages. It is compiled once
- * for all the processes that run it, which therefore start as fast as plain Node.js does.
+ * Runs a file, of TypeScript or built from it, in a process of its own, with a channel for messages. It
+ * is compiled once for all the processes that run it, which therefore start as fast as plain Node.js.
  */
 import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import { once } from 'node:events';

@@ -25,3 +25,14 @@ test('all who still wait are called once, the others not', () => {
   controller.abort();
   assert.deepEqual(calls, ['one', 'three']);
 });
+
+test('a listener of the caller that stops the event does not keep it from those who wait', () => {
+  const controller = new AbortController();
+  controller.signal.addEventListener('abort', (event) => event.stopImmediatePropagation());
+  let heard = false;
+  onAbort(controller.signal, () => {
+    heard = true;
+  });
+  controller.abort();
+  assert.ok(heard);
+});

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import * as testing from '../../src/testing/index.js';
 import subpaths from '../../subpaths.json' with { type: 'json' };
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -55,6 +56,10 @@ test('package.json, tsconfig.json and the README have the subpaths of the list',
       `${subpath} in the README`,
     );
   }
+});
+
+test('the conformance suite publishes its one function, and nothing that its cases share', () => {
+  assert.deepEqual(Object.keys(testing), ['testStore']);
 });
 
 function conditionsOf(file: string) {

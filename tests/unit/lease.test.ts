@@ -541,9 +541,15 @@ describe('a lease in a console', () => {
     const { signal } = lease;
     clock.block(validity);
     assert.match(inspect(lease), /state: 'lost', remaining: 0/);
+    assert.equal(lease.held, false);
+    assert.equal(lease.remaining, 0);
+    assert.equal(lease.signal.aborted, true);
     assert.equal(signal.aborted, false);
+    const { reason } = lease.signal;
     await clock.advance(1);
     assert.equal(signal.aborted, true);
+    assert.equal(signal.reason, reason);
+    assert.equal(lease.signal, signal);
   });
 });
 

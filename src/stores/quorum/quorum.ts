@@ -39,6 +39,8 @@ const wakingTogether = 1_000;
 export class QuorumStore implements LockStore {
   readonly ttl: number;
   readonly timeout: number;
+  /** If all its members are. */
+  readonly ordered: boolean;
   /** The smallest of the members. */
   readonly maxTtl?: number;
   readonly #members: Member[];
@@ -55,6 +57,7 @@ export class QuorumStore implements LockStore {
     const { ttl, timeout } = readOptions('QuorumStore', options, { maxTtl: this.maxTtl });
     this.ttl = ttl;
     this.timeout = timeout;
+    this.ordered = stores.every(({ ordered }) => ordered);
     this.#members = stores.map((store) => new Member(store));
     this.#majority = Math.floor(stores.length / 2) + 1;
   }

@@ -71,6 +71,7 @@ export interface RedisAccess {
 export abstract class RedisLocks implements LockStore {
   readonly ttl: number;
   readonly timeout: number;
+  readonly ordered = true;
   readonly #access: RedisAccess;
   readonly #prefix: string;
   readonly #subscriber: RedisSubscriber;

@@ -1,4 +1,5 @@
 /** Wake-ups from Redis: one connection for all locks of a store, open only while somebody waits. */
+import { within } from '../../base/time-limit.js';
 
 /** A connection for subscriptions alone, not connected yet, over a duplicate of the store's client. */
 export interface SubscriberConnection {
@@ -51,7 +52,8 @@ export class RedisSubscriber {
       if (audience.wakes.delete(own) && audience.wakes.size === 0) this.#unsubscribe(channel);
     };
     try {
-      await within(this.#timeout, audience.subscribed);
+      // A client that cannot connect would go on trying.
+      await within(this.#timeout, 'not subscribed', audience.subscribed);
       return { [Symbol.asyncDispose]: stop };
     } catch (error) {
       await stop();
@@ -123,18 +125,5 @@ async function close(connection: SubscriberConnection | undefined): Promise<void
     await connection?.close();
   } catch {
     // It has ended all the same.
-  }
-}
-
-/** A client that cannot connect would try for ever. */
-async function within<T>(ms: number, result: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not subscribed within ${ms} ms`)), ms).unref();
-  });
-  try {
-    return await Promise.race([result, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -1,0 +1,43 @@
+/** When a process may end without leaving a lock behind. */
+import { backgroundEnded } from '../asking/background.js';
+import { checkWait } from '../asking/terms.js';
+import { checkOptions } from '../base/arguments.js';
+import { Alarm, later, now } from '../base/clock.js';
+import type { LockStore } from '../store.js';
+
+/** How long to wait until a store is settled. */
+export interface SettledOptions {
+  /** In milliseconds. Default: `Infinity`. */
+  wait?: number | undefined;
+}
+
+/**
+ * Waits until nothing goes on in the background by which this process could still take a lock of
+ * `store`: then its client may be closed, and the process may exit.
+ *
+ * An attempt that is aborted, or fails, rejects at once, while its request may still be under way. What
+ * that may get is given back in the background, which takes a moment; while the store does not answer,
+ * until the lock has lapsed by itself. Leases that are held are not waited for: release them first.
+ *
+ * ```ts
+ * shutdown.abort(); // the signal of all that waits, and of all bodies
+ * await Promise.allSettled(work);
+ * await settled(store, { wait: 2_000 });
+ * client.destroy();
+ * ```
+ *
+ * @returns true: nothing goes on any more. False: it still did after `wait`.
+ */
+export async function settled(store: LockStore, options: SettledOptions = {}): Promise<boolean> {
+  checkOptions('settled', options, ['wait']);
+  const wait = checkWait('settled', options.wait ?? Infinity);
+  return new Promise((resolve) => {
+    // The background keeps no process alive, but who waits for it does.
+    const patience = new Alarm(() => resolve(false), 'awaited');
+    patience.set(later(now(), wait));
+    void backgroundEnded(store).then(() => {
+      patience.cancel();
+      resolve(true);
+    });
+  });
+}

@@ -1,0 +1,74 @@
+/** What this process knows of who holds a lock, without asking: most of all, of its own leases. */
+import { clock, later, type Moment, now, until } from '../base/clock.js';
+import { holderOf } from '../lease/holders.js';
+import type { Lock } from '../lease/registry.js';
+
+export class LastHolder {
+  readonly #lock: Lock;
+  readonly #onEnd: () => void;
+  /** Its release, until that is answered: true, it was ours. */
+  release: Promise<boolean | undefined> | undefined;
+  /** When the lock comes free that it left to lapse. */
+  #lapse: Moment | undefined;
+  /** Until when somebody is known to have held the lock, or to hold it, by the monotonic clock. */
+  #heldUntil = -Infinity;
+
+  /** @param onEnd is called when the lock may have come free: a lease of this process ended. */
+  constructor(lock: Lock, onEnd: () => void) {
+    this.#lock = lock;
+    this.#onEnd = onEnd;
+  }
+
+  /**
+   * For how many milliseconds nobody need ask: this very process holds the lock, or left it to lapse.
+   * A lease of this process is followed from then on.
+   */
+  staysFor(): number {
+    const holder = holderOf(this.#lock);
+    if (holder) {
+      holder.onEnd = (release, after) => this.#ended(release, after);
+      return Infinity;
+    }
+    const left = this.#lapse ? until(this.#lapse) : 0;
+    if (left <= 0) this.#lapse = undefined;
+    return Math.max(0, left);
+  }
+
+  get isHere(): boolean {
+    return holderOf(this.#lock) !== undefined;
+  }
+
+  /**
+   * Whether it is known that somebody held the lock at `start` or later: the store said so, or this
+   * very process held it. That the head rests says nothing: its rest may be overdue, in a process that
+   * was stopped.
+   */
+  heldSince(start: Moment): boolean {
+    return this.#heldUntil >= start.monotonic || this.isHere;
+  }
+
+  /** The store says that somebody holds the lock. */
+  seen(): void {
+    this.#heldUntil = clock.monotonic();
+  }
+
+  #ended(release?: Promise<boolean>, after = 0): void {
+    this.#heldUntil = clock.monotonic() + after;
+    if (release) this.#follow(release);
+    if (after > 0) this.#lapse = later(now(), after);
+    this.#onEnd();
+  }
+
+  #follow(release: Promise<boolean>): void {
+    const answered = release.catch(() => undefined);
+    this.release = answered;
+    void answered.then((ours) => {
+      if (this.release === answered) this.release = undefined;
+      if (ours) return;
+      // Nothing is known of a lapse any more.
+      this.#lapse = undefined;
+      this.#heldUntil = Math.min(this.#heldUntil, clock.monotonic());
+      this.#onEnd();
+    });
+  }
+}
