@@ -143,7 +143,10 @@ test(`file: ${operations} random operations of 4 stores, with sweeps, never cont
   try {
     await Promise.all([time(), ...Array.from({ length: 8 }, strand)]);
     t.diagnostic(`${grants} grants, ${sweeps} sweeps, ${removals()} removals`);
-    assert.ok(grants > operations / 20 && removals() > operations / 200, 'the run was one of sweeps and grants');
+    assert.ok(
+      grants > operations / 20 && removals() > operations / 200,
+      'the run was one of sweeps and grants',
+    );
 
     ahead += 4 * day;
     await sweep(directory);
