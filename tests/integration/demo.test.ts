@@ -61,7 +61,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-test('the demo on the file store: within 20 s, fences grow, no colour in a pipe', async () => {
+test('the demo on the file store: within 40 s on a busy machine, fences grow, no colour in a pipe', async () => {
   const begin = performance.now();
   const result = await runDemo();
   const seconds = (performance.now() - begin) / 1_000;
@@ -69,7 +69,7 @@ test('the demo on the file store: within 20 s, fences grow, no colour in a pipe'
   assert.match(result.output, /^✓ Fences grew: \d+ < \d+ < \d+\.$/m);
   assert.ok(!result.output.includes('\x1b'));
   await assertNothingLeft(result.output);
-  assert.ok(seconds < 20, `it took ${seconds} s`);
+  assert.ok(seconds < 40, `it took ${seconds} s`);
 });
 
 describe('the demo', { concurrency: true }, () => {
