@@ -113,7 +113,7 @@ function subscriberOf(client: RedisClient, events: SubscriberEvents): Subscriber
     unsubscribe: (channel) => connection.unsubscribe(channel),
     async close() {
       const isConnecting = connecting || (connection.isReady === false && !client.getMasters);
-      if (connection.isOpen && isConnecting) await settled(connection, connecting);
+      if (connection.isOpen && isConnecting) await attemptEnded(connection, connecting);
       await (connection.destroy ? connection.destroy() : connection.disconnect?.());
     },
   };
@@ -123,7 +123,7 @@ function subscriberOf(client: RedisClient, events: SubscriberEvents): Subscriber
  * An attempt to connect has ended, either way. A client of node-redis that is ended during one connects
  * all the same, and stays.
  */
-function settled(
+function attemptEnded(
   connection: RedisSubscriberClient,
   connecting: Promise<unknown> | undefined,
 ): Promise<void> {
