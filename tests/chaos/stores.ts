@@ -1,9 +1,10 @@
 /** The stores that chaos is let loose on: how each is set up, and what it promises. */
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createClient } from 'redis';
+import { listAll } from '../support/listing.js';
 import { startProxy, type TcpProxy } from '../support/proxy/proxy.js';
 import { ask } from '../support/servers/ports.js';
 import { type OwnServer, startMemcached, startRedis } from '../support/servers.js';
@@ -62,7 +63,7 @@ export const storeKinds: Record<string, StoreKind> = {
         directUrl: url,
         servers: [],
         proxies: [],
-        gauges: async () => ({ files: (await readdir(directory, { recursive: true })).length }),
+        gauges: async () => ({ files: (await listAll(directory)).length }),
         [Symbol.asyncDispose]: () => rm(directory, { recursive: true }),
       };
     },

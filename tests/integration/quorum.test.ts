@@ -14,6 +14,7 @@ import { MemcacheClient } from 'memcache-client';
 import { createClient } from 'redis';
 import { altered, eventually } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
+import { listAll } from '../support/listing.js';
 import { startMemcached, startRedis } from '../support/servers.js';
 import { countTogether } from './many-processes.js';
 
@@ -324,7 +325,7 @@ describe('quorum: members restarted one after the other, empty', () => {
         },
         async restart() {},
         async holds(token) {
-          return (await readdir(directory, { recursive: true })).join().includes(token);
+          return (await listAll(directory)).join().includes(token);
         },
       },
     ]);
@@ -352,10 +353,8 @@ test('quorum: of Redis, Memcached and a directory', async () => {
   const lease = await tryAcquire(store, 'known');
   assert.ok(lease);
   assert.equal(lease.fence, undefined);
-  // A directory may go while its parent is being read.
-  const list = (): Promise<string[]> => readdir(directory, { recursive: true }).catch(list);
   const holders = async () => {
-    const names = await list();
+    const names = await listAll(directory);
     return [
       (await client.get('dlock:known')) === lease.token,
       (await memcache.get('dlock:known'))?.value === lease.token,
