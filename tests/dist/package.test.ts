@@ -12,9 +12,9 @@ import { Consumer, readManifest, repository, specifiersOf } from './consumer.js'
 
 /**
  * What `tryAcquire` with one store, and the whole core with one, may take minified and gzipped. The aim
- * is 7 000 and 9 000.
+ * is 7 000 and 9 000; about 500 of it are what each built file has of base/ for itself.
  */
-const maxBytes = { part: 7_600, whole: 9_500 };
+const maxBytes = { part: 8_100, whole: 10_200 };
 
 const consumer = await Consumer.create();
 after(() => consumer[Symbol.asyncDispose]());
