@@ -102,7 +102,7 @@ function testLosses(kind: StoreKind): void {
 
   test('an acquire that the client sends only once it is connected again is undone', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.ports, { ttl: hour, timeout: 500 });
+    await using mine = await open(proxy.ports, { ttl: hour, timeout: 2_000 });
     await (await tryAcquire(mine.store, 'offline'))?.release();
     proxy.refuse();
     // What fails with a connection, or with one that was tried, the client has given up.
@@ -110,7 +110,7 @@ function testLosses(kind: StoreKind): void {
       const start = performance.now();
       const error: unknown = await tryAcquire(mine.store, 'offline').catch((error) => error);
       assert.ok(error instanceof StoreError, String(error));
-      assert.ok(performance.now() - start < 5_000, 'within the timeout');
+      assert.ok(performance.now() - start < 10_000, 'within the timeout');
       return !queuesOffline || /no answer within/.test(error.message);
     });
     const before = proxy.count(protocol.acquire);
@@ -148,10 +148,10 @@ function testLosses(kind: StoreKind): void {
 
   test('a time-out that races the grant: a lease or no key', async () => {
     await using proxy = await scene.startProxy();
-    await using mine = await open(proxy.ports, { ttl: hour, timeout: 150 });
+    await using mine = await open(proxy.ports, { ttl: hour, timeout: 500 });
     const outcomes = { lease: 0, nothing: 0 };
     // From replies that surely come in time to those that surely do not, in small steps between.
-    for (const ms of [0, 50, 100, 120, ...range(130, 160, 2), 180, 250]) {
+    for (const ms of [0, 150, 300, 450, ...range(480, 510, 2), 550, 800]) {
       const lock = `time-out at ${ms}`;
       proxy.delay('replies', ms);
       const attempt = tryAcquire(mine.store, lock);
@@ -187,11 +187,11 @@ function testLosses(kind: StoreKind): void {
     await using mine = await open(proxy.ports, { ttl: hour });
     const outcomes = { lease: 0, nothing: 0 };
     proxy.delay('replies', 20);
-    for (const ms of range(60, 240, 10)) {
+    for (const ms of range(300, 660, 20)) {
       const lock = `wait, freed after ${ms}`;
       assert.equal((await scene.direct.acquire(lock, thief, hour)).granted, true);
       const freed = delay(ms).then(() => scene.direct.release(lock, thief));
-      const lease = await acquire(mine.store, lock, { wait: 150 }).catch((error) => {
+      const lease = await acquire(mine.store, lock, { wait: 500 }).catch((error) => {
         // A question that is open when the time is up may be the only one.
         assert.ok(['ERR_DLOCK_TIMEOUT', 'ERR_DLOCK_STORE'].includes(error.code), String(error));
       });
