@@ -113,7 +113,7 @@ export class Life {
   /** Notices that the time is over, if it is. */
   #isHeld(): boolean {
     if (this.#phase !== this.phase) this.lose(timeRanOut, this.#renewal.trouble);
-    return this.#phase === 'held';
+    return this.phase === 'held';
   }
 
   async #extend(ttl: number, timeout?: number): Promise<void> {

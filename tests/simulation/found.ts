@@ -190,6 +190,31 @@ export const found: readonly { readonly title: string; readonly script: Script }
       ],
     },
   },
+  {
+    // Two members carried out an acquire that the client had kept, when the lease had lapsed as it was to:
+    // which of them may be let go, no member can know. The judge excused a minority alone.
+    title: 'quorum: an acquire that comes after its lease was left to lapse is let go by nobody',
+    script: {
+      seed: -1_816_379_761,
+      server: { timeout: 100, wakes: false, fences: false, knowsLife: false, step: 1 },
+      members: 3,
+      processes: [
+        {
+          rate: 1,
+          ordered: false,
+          sleeps: false,
+          fates: [
+            { kind: 'delivered', there: 182, back: 0 },
+            { kind: 'delivered', there: 182, back: 0 },
+          ],
+        },
+      ],
+      steps: [
+        { after: 0, process: 0, action: { ...take, hold: 98, end: 'lapse' } },
+        { after: 0, process: 0, action: { do: 'extend', ttl: undefined } },
+      ],
+    },
+  },
 ];
 
 function once(ms: number, ttl: number) {

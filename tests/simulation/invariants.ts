@@ -434,7 +434,8 @@ export class Judge {
       (last !== undefined && last.at + last.ttl <= this.#world.now) ||
       this.#excused.has(token) ||
       this.#lapses(name, token) ||
-      this.#cameAfterHandOver(server, token);
+      this.#cameAfterHandOver(server, token) ||
+      this.#cameAfterLapse(server, token);
     const left = Math.round(end - this.#world.now);
     const details = `${name} is held by ${token.slice(0, 4)} for another ${left} ms`;
     must(excused, 'no orphan', `${details} at ${server.name}`);
@@ -461,6 +462,17 @@ export class Judge {
    */
   #cameAfterHandOver(server: SimulatedServer, token: string): boolean {
     return this.#handedOver.has(token) && server.lastSuccess(token)?.operation === 'acquire';
+  }
+
+  /**
+   * Whether an acquire came at a member of a quorum when its lease was left to lapse, and had. The
+   * member cannot know that it was not handed over: then a release would take a vote of the next
+   * holder. It costs the others one ttl.
+   */
+  #cameAfterLapse(server: SimulatedServer, token: string): boolean {
+    const isLeft = ({ lease, lapse }: Tenure) => lease.token === token && lapse > 0;
+    const cameLast = server.lastSuccess(token)?.operation === 'acquire';
+    return this.#servers.isQuorum && cameLast && [...this.tenures].some(isLeft);
   }
 }
 
