@@ -191,6 +191,31 @@ export const found: readonly { readonly title: string; readonly script: Script }
     },
   },
   {
+    // The lock was held by `once` of the same process, whose body had not begun; the judge knew bodies only.
+    title: 'a wait behind a lease of its process that is lost without a word may end with "held"',
+    script: {
+      seed: 1_662_054_917,
+      server: { timeout: 500, wakes: false, fences: false, knowsLife: false, step: 1 },
+      processes: [
+        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        {
+          rate: 1,
+          ordered: true,
+          sleeps: false,
+          fates: [
+            { kind: 'delivered', there: 0, back: 0 },
+            { kind: 'late', fails: 0, share: 0.9 },
+          ],
+        },
+      ],
+      steps: [
+        { after: 0, process: 1, action: once(0, 150) },
+        { after: 1, process: 1, action: { ...take, wait: 300 } },
+        { after: 0, process: 0, action: { ...once(0, 150), do: 'locked', wait: 2_000 } },
+      ],
+    },
+  },
+  {
     // Two members carried out an acquire that the client had kept, when the lease had lapsed as it was to:
     // which of them may be let go, no member can know. The judge excused a minority alone.
     title: 'quorum: an acquire that comes after its lease was left to lapse is let go by nobody',

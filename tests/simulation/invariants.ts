@@ -84,6 +84,8 @@ export class Judge {
   /** Processes that do not only stand in line, so that several of their attempts may be under way. */
   readonly #outOfLine = new Set<SimulatedProcess>();
   readonly #signals = new Map<AbortSignal, SimulatedProcess>();
+  /** What each process was granted, by token, and until when it held that, by its monotonic clock. */
+  readonly #grants = new Map<string, { process: SimulatedProcess; name: string; until: number }>();
   /** Until when each process knows that a lock was held, or is, by its monotonic clock. */
   readonly #knownHeld = new Map<SimulatedProcess, Map<string, number>>();
   #noted: Violation | undefined;
@@ -129,6 +131,9 @@ export class Judge {
     const since = asked ?? process.monotonic();
     if (!this.#asked.has(token)) this.#asked.set(token, since);
     this.#inFlight.set(request, { process, since });
+    const grant = this.#grants.get(token);
+    if (grant && request.operation === 'release')
+      grant.until = Math.min(grant.until, process.monotonic());
   }
 
   /** Whoever sent it has its answer, or its error. */
@@ -163,6 +168,9 @@ export class Judge {
     const { operation, name, token, ttl } = request;
     this.#checkRefusal(request, answer);
     if (typeof answer === 'object' && !answer.granted) this.#knowsHeld(process, name);
+    const isGrant = typeof answer === 'object' && answer.granted;
+    if (isGrant || (answer === true && operation === 'extend' && this.#grants.has(token)))
+      this.#grants.set(token, { process, name, until: process.monotonic() - ms + ttl });
     if (operation === 'extend' && answer === true && this.#isLeftToLapse(token, ttl))
       this.#knowsHeld(process, name, ttl - ms);
     // What comes later, nobody waits for.
@@ -200,6 +208,10 @@ export class Judge {
     });
     const isOurs =
       wasOurs ||
+      [...this.#grants.values()].some(
+        (grant) =>
+          grant.process === process && grant.name === name && grant.until >= startMonotonic,
+      ) ||
       [...this.tenures].some(
         (tenure) => tenure.process === process && (!tenure.ended || tenure.leaving),
       );
