@@ -1,6 +1,6 @@
 /** When a process may end without leaving a lock behind. */
 import { backgroundEnded } from '../asking/background.js';
-import { checkWait } from '../asking/terms.js';
+import { checkStore, checkWait } from '../asking/terms.js';
 import { checkOptions } from '../base/arguments.js';
 import { Alarm, later, now } from '../base/clock.js';
 import type { LockStore } from '../store.js';
@@ -27,8 +27,10 @@ export interface SettledOptions {
  * ```
  *
  * @returns true: nothing goes on any more. False: it still did after `wait`.
+ * @throws TypeError or RangeError for invalid arguments.
  */
 export async function settled(store: LockStore, options: SettledOptions = {}): Promise<boolean> {
+  checkStore('settled', store);
   checkOptions('settled', options, ['wait']);
   const wait = checkWait('settled', options.wait ?? Infinity);
   return new Promise((resolve) => {

@@ -80,8 +80,7 @@ export function readTerms(
   checkName(name);
   const lock = lockNamed(name);
   const must = requirements(lock);
-  const isStore = [store?.acquire, store?.extend, store?.release].every(isFunction);
-  must(TypeError, isStore, 'The store', 'be a LockStore', store);
+  checkStore(lock, store);
   checkOptions(lock, options, known);
   const { renew = true, minHold = 0, signal, wait = defaultWait } = options;
   const { maxTtl } = store;
@@ -94,6 +93,11 @@ export function readTerms(
   const isSignal = signal === undefined || signal instanceof AbortSignal;
   must(TypeError, isSignal, 'signal', 'be an AbortSignal', signal);
   return { ttl, renew, minHold, timeout, signal, wait: checkWait(lock, wait) };
+}
+
+export function checkStore(owner: string, store: LockStore): void {
+  const isStore = [store?.acquire, store?.extend, store?.release].every(isFunction);
+  requirements(owner)(TypeError, isStore, 'The store', 'be a LockStore', store);
 }
 
 /** Checks a time that may be Infinity. */

@@ -1,7 +1,7 @@
 /** What the user wants, read from the arguments and the environment of the command. */
 import { parseArgs } from 'node:util';
 import ms, { type StringValue } from 'ms';
-import { quoted } from './wording.js';
+import { shown } from '../base/shown.js';
 
 /** The user asked for something that cannot be meant. */
 export class UsageError extends Error {}
@@ -120,12 +120,12 @@ function readDuration(option: string, text: string, least = 0): number {
   if (duration >= least && Number.isSafeInteger(duration)) return duration;
   const forever = option === '--wait' ? ', or forever' : '';
   throw new UsageError(
-    `${option} is a duration such as 500ms, 30s, 5m or 1h${forever}, not ${quoted(text)}`,
+    `${option} is a duration such as 500ms, 30s, 5m or 1h${forever}, not ${shown(text)}`,
   );
 }
 
 function readExitCode(text: string): number {
   const code = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
   if (code <= 255) return code;
-  throw new UsageError(`--conflict-exit-code is a number from 0 to 255, not ${quoted(text)}`);
+  throw new UsageError(`--conflict-exit-code is a number from 0 to 255, not ${shown(text)}`);
 }

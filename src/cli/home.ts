@@ -2,8 +2,8 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { shown } from '../base/shown.js';
 import { UnusableStore } from './client.js';
-import { quoted } from './wording.js';
 
 /**
  * One directory for all that a user runs, in a shell, from cron or as a service. So it must not
@@ -35,7 +35,7 @@ function homeInList(): string | undefined {
 
 /** Why the directory in that home cannot be used, which is made if it is not there; undefined: it can. */
 function troubleWith(home: string, directory: string, user = -1): string | undefined {
-  if (!isAbsolute(home)) return `the home directory ${quoted(home)} is no whole path`;
+  if (!isAbsolute(home)) return `the home directory ${shown(home)} is no whole path`;
   try {
     const { uid } = statSync(home);
     if (user >= 0 && uid !== user) return `the home directory ${home} belongs to user ${uid}`;

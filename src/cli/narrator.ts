@@ -1,10 +1,11 @@
 /** Tells the user the story of one run: what the core does, from its events, and what the command does. */
 import { subscribe } from 'node:diagnostics_channel';
 import { reasonOf } from '../base/errors.js';
+import { lockNamed } from '../base/names.js';
 import type { DlockEvents, LeaseEvent } from '../index.js';
 import type { Settings } from './arguments.js';
+import { durationOf } from './duration.js';
 import type { Messages, Weight } from './messages.js';
-import { durationOf, lockOf } from './wording.js';
 
 export class Narrator {
   readonly #settings: Settings;
@@ -18,7 +19,7 @@ export class Narrator {
     this.#settings = settings;
     this.#messages = messages;
     const step = ({ name, period }: LeaseEvent, text: string) =>
-      messages.write('step', `${lockOf(name, period)}: ${text}`);
+      messages.write('step', `${lockNamed(name, period)}: ${text}`);
     listen('refused', ({ period }) => {
       if (period === undefined) this.#wait();
     });
@@ -51,7 +52,7 @@ export class Narrator {
 
   /** Says something of the lock. */
   tell(weight: Weight, text: string): void {
-    this.#messages.write(weight, `${lockOf(this.#settings.name)}: ${text}`);
+    this.#messages.write(weight, `${lockNamed(this.#settings.name)}: ${text}`);
   }
 
   /** Repeats an error that names the lock itself. */
@@ -80,7 +81,7 @@ export class Narrator {
     const start = performance.now();
     const show = () => {
       const seconds = Math.round((performance.now() - start) / 1_000);
-      this.#messages.progress(`waiting for the holder of ${lockOf(name)}: ${seconds} s${limit}`);
+      this.#messages.progress(`waiting for the holder of ${lockNamed(name)}: ${seconds} s${limit}`);
     };
     show();
     this.#waiting = setInterval(show, 1_000);

@@ -2,6 +2,7 @@
 import { within } from '../base/time-limit.js';
 import { settled } from '../index.js';
 import type { Settings } from './arguments.js';
+import { durationOf } from './duration.js';
 import { type Ending, exits } from './exits.js';
 import { explain } from './explain.js';
 import type { Messages } from './messages.js';
@@ -9,7 +10,6 @@ import { Narrator } from './narrator.js';
 import { openStore } from './opening.js';
 import { Signals } from './signals.js';
 import { takeTurn } from './turn.js';
-import { durationOf } from './wording.js';
 
 /**
  * How long the store may take when all is done but to tell it so, in milliseconds: longest where

@@ -1,12 +1,14 @@
 /** One turn at the lock: taking it, running the command under it, and giving it back. */
+
+import { shown } from '../base/shown.js';
 import { type Lease, locked, once, StoreError } from '../index.js';
 import type { Settings } from './arguments.js';
 import { attend } from './attend.js';
+import { durationOf } from './duration.js';
 import { type Ending, exits } from './exits.js';
 import type { Narrator } from './narrator.js';
 import type { Opened } from './opening.js';
 import type { Signals } from './signals.js';
-import { durationOf, quoted } from './wording.js';
 
 /** The command failed, or was stopped: the period of `--once` is not done. */
 export class CommandFailed extends Error {
@@ -75,7 +77,7 @@ function endingOf(outcome: Result, settings: Settings, narrator: Narrator): Endi
   narrator.waited();
   if (outcome.ran) return exits.success;
   if (outcome.reason === 'done') {
-    narrator.tell('news', `another run has succeeded for the period ${quoted(period)}`);
+    narrator.tell('news', `another run has succeeded for the period ${shown(period)}`);
     return exits.success;
   }
   const longer = `another still holds it after ${durationOf(wait)}`;

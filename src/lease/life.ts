@@ -4,6 +4,7 @@
  */
 import { askToExtend, type Claim, certainLife } from '../asking/ask.js';
 import { Alarm, earliest, later, type Moment, now, until } from '../base/clock.js';
+import type { LeaseLostError } from '../base/errors.js';
 import { tell } from '../base/events.js';
 import { Holder } from './holders.js';
 import { Loss } from './loss.js';
@@ -24,7 +25,7 @@ const timeRanOut = 'its time ran out';
 
 export class Life {
   readonly #claim: Claim;
-  /** How the lease looks to those who wait for its lock in this process. */
+  /** The lease as the line of this process sees it. */
   readonly holder: Holder;
   readonly #renewal: Renewal;
   readonly #loss: Loss;
@@ -48,12 +49,12 @@ export class Life {
 
   /** As the clock has it: a deadline that nobody has noticed yet counts, and goes on unnoticed. */
   get phase(): Phase {
-    return this.#phase === 'held' && until(this.#deadline) <= 0 ? 'lost' : this.#phase;
+    return this.#phase === 'held' && this.remaining === 0 ? 'lost' : this.#phase;
   }
 
   /** Milliseconds of validity left, as the clock has it. */
   get remaining(): number {
-    return this.phase === 'held' ? until(this.#deadline) : 0;
+    return this.#phase === 'held' ? Math.max(0, until(this.#deadline)) : 0;
   }
 
   /** Aborts when the loss of the lease is noticed. */
@@ -67,7 +68,7 @@ export class Life {
   }
 
   /** Why the lease is lost; undefined unless it is. */
-  get lossReason(): Error | undefined {
+  get lossReason(): LeaseLostError | undefined {
     return this.phase === 'lost'
       ? this.#loss.because(timeRanOut, this.#renewal.trouble)
       : undefined;
@@ -75,7 +76,7 @@ export class Life {
 
   assertHeld(): void {
     if (this.#isHeld()) return;
-    throw this.#loss.because('it was released or handed over');
+    throw this.lossReason ?? this.#loss.error('it was released or handed over');
   }
 
   /** Extends the lease to a whole ttl from now, after any extension that is under way. */
@@ -112,8 +113,9 @@ export class Life {
 
   /** Notices that the time is over, if it is. */
   #isHeld(): boolean {
-    if (this.#phase !== this.phase) this.lose(timeRanOut, this.#renewal.trouble);
-    return this.phase === 'held';
+    const { phase } = this;
+    if (phase === 'lost') this.lose(timeRanOut, this.#renewal.trouble);
+    return phase === 'held';
   }
 
   async #extend(ttl: number, timeout?: number): Promise<void> {

@@ -29,12 +29,15 @@ export class Loss {
 
   /** The error that tells of the loss: the same one each time, with the reason that came first. */
   because(reason: string, cause?: unknown): LeaseLostError {
-    if (!this.#error) {
-      const message = `The lease on ${lockNamed(this.#name)} is lost: ${reason}`;
-      const { lock } = partsOf(this.#name);
-      this.#error = new LeaseLostError(message, cause ? { lock, cause } : { lock });
-    }
+    this.#error ??= this.error(reason, cause);
     return this.#error;
+  }
+
+  /** An error of its own: it tells of no loss that may still come. */
+  error(reason: string, cause?: unknown): LeaseLostError {
+    const message = `The lease on ${lockNamed(this.#name)} is lost: ${reason}`;
+    const { lock } = partsOf(this.#name);
+    return new LeaseLostError(message, cause ? { lock, cause } : { lock });
   }
 
   tell(): void {

@@ -86,7 +86,7 @@ export class Judge {
   readonly #signals = new Map<AbortSignal, SimulatedProcess>();
   /** What each process was granted, by token, and until when it held that, by its monotonic clock. */
   readonly #grants = new Map<string, { process: SimulatedProcess; name: string; until: number }>();
-  /** Until when each process knows that a lock was held, or is, by its monotonic clock. */
+  /** When each process last knew that a lock was held, by its monotonic clock. */
   readonly #knownHeld = new Map<SimulatedProcess, Map<string, number>>();
   #noted: Violation | undefined;
   #called = 0;
@@ -171,8 +171,6 @@ export class Judge {
     const isGrant = typeof answer === 'object' && answer.granted;
     if (isGrant || (answer === true && operation === 'extend' && this.#grants.has(token)))
       this.#grants.set(token, { process, name, until: process.monotonic() - ms + ttl });
-    if (operation === 'extend' && answer === true && this.#isLeftToLapse(token, ttl))
-      this.#knowsHeld(process, name, ttl - ms);
     // What comes later, nobody waits for.
     const inTime = ms < Math.min(this.#timeout, ttl / 3) - tick;
     if (operation !== 'extend' || answer !== false || !inTime) return;
@@ -225,18 +223,10 @@ export class Judge {
     tenure.leaving = false;
   }
 
-  /** A process learns that a lock is held, and for how much longer. */
-  #knowsHeld(process: SimulatedProcess, name: string, ms = 0): void {
+  /** A process learns that a lock is held. */
+  #knowsHeld(process: SimulatedProcess, name: string): void {
     const known = this.#knownHeld.get(process) ?? new Map<string, number>();
-    const until = Math.max(known.get(name) ?? -Infinity, process.monotonic() + Math.max(0, ms));
-    this.#knownHeld.set(process, known.set(name, until));
-  }
-
-  /** Whether an extension to `ttl` was the release of a lease whose lock is to stay taken for a while. */
-  #isLeftToLapse(token: string, ttl: number): boolean {
-    const isIt = ({ lease, fate, lapse }: Tenure) =>
-      lease.token === token && fate === 'released' && ttl <= lapse;
-    return [...this.tenures].some(isIt);
+    this.#knownHeld.set(process, known.set(name, process.monotonic()));
   }
 
   excuse({ lease }: Tenure, reason: string): void {

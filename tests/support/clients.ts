@@ -2,9 +2,9 @@
  * Every client that leads to a single server, in every version that is supported. One is loaded when
  * it is asked for: to load all would take longer than all the rest of a worker's start.
  */
-import { IoredisStore } from 'dlock-js/ioredis';
+import { type IoredisClient, IoredisStore } from 'dlock-js/ioredis';
 import { MemcacheStore } from 'dlock-js/memcache';
-import { RedisStore, type RedisStoreOptions } from 'dlock-js/redis';
+import { type RedisClient, RedisStore, type RedisStoreOptions } from 'dlock-js/redis';
 import type { LockStore } from '../../src/store.js';
 
 /** It ends at once with its block, whatever state it is in. */
@@ -30,29 +30,11 @@ const ignore = () => {};
 export const clients = {
   async 'node-redis 6'(url: string) {
     const { createClient } = await import('redis');
-    const client = createClient({ url }).on('error', ignore);
-    return {
-      client,
-      connected: begun(client.connect()),
-      createStore: (options?: RedisStoreOptions) => new RedisStore(client, options),
-      close: async () => client.close(),
-      async [Symbol.asyncDispose]() {
-        if (client.isOpen) client.destroy();
-      },
-    };
+    return nodeRedis(createClient({ url }).on('error', ignore));
   },
   async 'node-redis 5'(url: string) {
     const { createClient } = await import('redis5');
-    const client = createClient({ url }).on('error', ignore);
-    return {
-      client,
-      connected: begun(client.connect()),
-      createStore: (options?: RedisStoreOptions) => new RedisStore(client, options),
-      close: async () => client.close(),
-      async [Symbol.asyncDispose]() {
-        if (client.isOpen) client.destroy();
-      },
-    };
+    return nodeRedis(createClient({ url }).on('error', ignore));
   },
   async 'node-redis 4'(url: string) {
     const { createClient } = await import('redis4');
@@ -69,25 +51,11 @@ export const clients = {
   },
   async 'ioredis 6'(url: string) {
     const { Redis } = await import('ioredis');
-    const client = new Redis(url, { lazyConnect: true }).on('error', ignore);
-    return {
-      client,
-      connected: begun(client.connect()),
-      createStore: (options?: RedisStoreOptions) => new IoredisStore(client, options),
-      close: async () => client.quit(),
-      [Symbol.asyncDispose]: async () => client.disconnect(),
-    };
+    return ioredis(new Redis(url, { lazyConnect: true }).on('error', ignore));
   },
   async 'ioredis 5'(url: string) {
     const { Redis } = await import('ioredis5');
-    const client = new Redis(url, { lazyConnect: true }).on('error', ignore);
-    return {
-      client,
-      connected: begun(client.connect()),
-      createStore: (options?: RedisStoreOptions) => new IoredisStore(client, options),
-      close: async () => client.quit(),
-      [Symbol.asyncDispose]: async () => client.disconnect(),
-    };
+    return ioredis(new Redis(url, { lazyConnect: true }).on('error', ignore));
   },
   /** It connects when it is asked for something. */
   async 'memcache-client'(url: string, options: { noDelay?: boolean } = {}) {
@@ -102,6 +70,42 @@ export const clients = {
     };
   },
 } satisfies Record<string, (url: string) => Promise<OpeningClient>>;
+
+/** A client of node-redis since 5, of whichever version. */
+type NodeRedis = RedisClient & {
+  readonly isOpen: boolean;
+  close(): Promise<unknown>;
+  destroy(): void;
+};
+
+function nodeRedis<Client extends NodeRedis>(client: Client) {
+  return {
+    client,
+    connected: begun(client.connect()),
+    createStore: (options?: RedisStoreOptions) => new RedisStore(client, options),
+    close: async () => client.close(),
+    async [Symbol.asyncDispose]() {
+      if (client.isOpen) client.destroy();
+    },
+  };
+}
+
+/** A client of ioredis, of whichever version. */
+type Ioredis = IoredisClient & {
+  connect(): Promise<unknown>;
+  quit(): Promise<unknown>;
+  disconnect(): void;
+};
+
+function ioredis<Client extends Ioredis>(client: Client) {
+  return {
+    client,
+    connected: begun(client.connect()),
+    createStore: (options?: RedisStoreOptions) => new IoredisStore(client, options),
+    close: async () => client.quit(),
+    [Symbol.asyncDispose]: async () => client.disconnect(),
+  };
+}
 
 /** Resolves once the client has its connection. */
 export async function connected<Opening extends OpeningClient>(

@@ -26,7 +26,7 @@ test('all who still wait are called once, the others not', () => {
   assert.deepEqual(calls, ['one', 'three']);
 });
 
-test('a listener of the caller that stops the event does not keep it from those who wait', () => {
+test('an abort reaches waiters even where a listener of the caller stops the event', () => {
   const controller = new AbortController();
   controller.signal.addEventListener('abort', (event) => event.stopImmediatePropagation());
   let heard = false;

@@ -507,6 +507,19 @@ describe('disposal', () => {
   });
 });
 
+describe('the reason of a loss', () => {
+  test('is not that of an earlier question whether the lease was held', async () => {
+    const lease = await take();
+    const { signal } = lease;
+    store.answers.release = [false];
+    const released = lease.release();
+    assert.throws(() => lease.assertHeld(), /released or handed over/);
+    assert.equal(await released, false);
+    assert.match(signal.reason.message, /not ours/);
+    assert.throws(() => lease.assertHeld(), signal.reason);
+  });
+});
+
 describe('a lease in a console', () => {
   test('shows its name, state, remaining life and fence, and never the token', async () => {
     store.answers.acquire = [{ granted: true, fence: 7 }];

@@ -111,6 +111,10 @@ describe('settled', () => {
         return true;
       });
     }
+    await assert.rejects(settled(undefined as never), {
+      name: 'TypeError',
+      message: 'The store of settled must be a LockStore, not undefined',
+    });
   });
 
   test('knows the stores apart', async () => {
