@@ -32,7 +32,7 @@ export async function attend(
       guarded.danger.then((danger) => ({ danger })),
     ]);
     if ('danger' in first) {
-      tellOfDanger(first.danger, lease, narrator);
+      tellOfDanger(first.danger, narrator);
       await stop(command, guarded.grace(), narrator);
       return exits.lost;
     }
@@ -56,14 +56,13 @@ async function handOn(
   if (!groupWide) command.signal(signal);
 }
 
-function tellOfDanger(danger: Danger, lease: Lease, narrator: Narrator): void {
+function tellOfDanger(danger: Danger, narrator: Narrator): void {
   const { trouble } = narrator;
   if (danger === 'unrenewed') {
     const why = trouble ?? 'the store does not answer';
     narrator.tell('error', `the lease could not be renewed in time (${why}); stopping the command`);
   } else {
-    const { message } = lease.signal.reason as Error;
-    narrator.repeat(`${message}${trouble ? ` (${trouble})` : ''}; stopping the command`);
+    narrator.repeat(`${danger.message}${trouble ? ` (${trouble})` : ''}; stopping the command`);
   }
 }
 

@@ -1,14 +1,14 @@
 /** Watches over a lease, and tells when the command must be stopped so that it ends in time. */
 import { Alarm, later, now } from '../base/clock.js';
-import type { Lease } from '../index.js';
+import type { Lease, LeaseLostError } from '../index.js';
 
 /** What the killing itself may take, on a machine that is busy. */
 function allowanceWithin(ttl: number): number {
   return Math.min(500, ttl / 10);
 }
 
-/** The lease was lost, or is about to be for want of a renewal in time. */
-export type Danger = 'lost' | 'unrenewed';
+/** Why the lease is lost; or that it is about to be, for want of a renewal in time. */
+export type Danger = LeaseLostError | 'unrenewed';
 
 export interface Guard {
   readonly danger: Promise<Danger>;
@@ -27,24 +27,35 @@ export function guard(lease: Lease, ttl: number, grace: number): Guard {
   const { signal } = lease;
   const fitted = Math.min(grace, Math.floor(ttl / 3));
   const allowance = allowanceWithin(ttl);
-  let tell = () => {};
+  let tell = (_: Danger) => {};
   const danger = new Promise<Danger>((resolve) => {
-    tell = () => resolve(signal.aborted ? 'lost' : 'unrenewed');
+    tell = resolve;
   });
+  const lost = () => tell(signal.reason);
   const look = () => {
     const left = lease.remaining - fitted - allowance;
-    if (left <= 0) tell();
-    else alarm.set(later(now(), left));
+    if (left > 0) alarm.set(later(now(), left));
+    else tell(lossOf(lease) ?? 'unrenewed');
   };
   const alarm = new Alarm(look);
-  signal.addEventListener('abort', tell, { once: true });
+  signal.addEventListener('abort', lost, { once: true });
   look();
   return {
     danger,
     grace: () => (lease.held ? Math.max(0, Math.min(fitted, lease.remaining - allowance)) : fitted),
     dismiss: () => {
       alarm.cancel();
-      signal.removeEventListener('abort', tell);
+      signal.removeEventListener('abort', lost);
     },
   };
+}
+
+/** Whoever was stopped may look at a lease that has ended, before the lease itself has noticed. */
+function lossOf(lease: Lease): LeaseLostError | undefined {
+  try {
+    lease.assertHeld();
+    return undefined;
+  } catch (error) {
+    return error as LeaseLostError;
+  }
 }
