@@ -55,6 +55,12 @@ export interface LockStore {
    * be had, those who wait ask more often.
    */
   watch?: ((name: string, wake: () => void) => Promise<AsyncDisposable>) | undefined;
+
+  /**
+   * Resolves when nothing goes on that the store does of its own accord, such as giving back what it was
+   * granted for nobody. Optional: most stores do nothing that they were not asked for.
+   */
+  settled?: (() => Promise<void>) | undefined;
 }
 
 /**

@@ -33,13 +33,11 @@ export async function settled(store: LockStore, options: SettledOptions = {}): P
   checkStore('settled', store);
   checkOptions('settled', options, ['wait']);
   const wait = checkWait('settled', options.wait ?? Infinity);
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     // The background keeps no process alive, but who waits for it does.
     const patience = new Alarm(() => resolve(false), 'awaited');
     patience.set(later(now(), wait));
-    void backgroundEnded(store).then(() => {
-      patience.cancel();
-      resolve(true);
-    });
+    const ended = backgroundEnded(store).then(() => store.settled?.());
+    ended.then(() => resolve(true), reject).finally(() => patience.cancel());
   });
 }

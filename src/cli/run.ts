@@ -1,6 +1,6 @@
 /** The story of one run: the store is opened, the command has its turn at the lock, and dlock ends in time. */
 import { within } from '../base/time-limit.js';
-import { settled } from '../index.js';
+import { type LockStore, settled } from '../index.js';
 import type { Settings } from './arguments.js';
 import { durationOf } from './duration.js';
 import { type Ending, exits } from './exits.js';
@@ -26,32 +26,37 @@ export async function run(settings: Settings, messages: Messages): Promise<Endin
   const signals = new Signals();
   try {
     const opened = await signals.unlessInterrupted(openStore(settings, narrator));
-    const { over, commandEnded } = takeTurn(opened, settings, signals, narrator);
-    const outcome = signals.unlessInterrupted(over).catch((error) => explain(error, narrator));
-    const settling = Promise.allSettled([over, outcome]).then(() => settled(opened.store));
-    return await endInTime({ commandEnded, outcome, settling }, settings, narrator);
+    const { store } = opened;
+    const turn = takeTurn(opened, settings, signals, narrator);
+    const outcome = signals.unlessInterrupted(turn.over).catch((error) => explain(error, narrator));
+    const told = turn.givenBack.catch(() => settled(store));
+    return await endInTime({ ...turn, store, outcome, told }, settings, narrator);
   } catch (error) {
     return explain(error, narrator);
   }
 }
 
 interface Endings {
+  readonly store: LockStore;
   readonly commandEnded: Promise<Ending | undefined>;
   /** How dlock is to end, once the lock was given back, or if it cannot be had. */
   readonly outcome: Promise<Ending>;
-  /** Resolves when nothing of this run is left in the store. */
-  readonly settling: Promise<boolean>;
+  /** Resolves when the store knows that the lock is given back. */
+  readonly told: Promise<unknown>;
 }
 
-/** Waits until the store is told, but not long; what the others are left with is said. */
+/**
+ * Waits, but not long, until the store is told, and for what it may still do by itself. What the others
+ * are left with is said.
+ */
 async function endInTime(
-  { commandEnded, outcome, settling }: Endings,
+  { store, commandEnded, outcome, told }: Endings,
   settings: Settings,
   narrator: Narrator,
 ): Promise<Ending> {
   const ending = await Promise.race([commandEnded, outcome.then(() => undefined)]);
-  const isTold = await within(patienceFor(ending, settings), 'not told', settling).then(
-    () => true,
+  const isTold = await within(patienceFor(ending, settings), 'not told', told).then(
+    () => settled(store, { wait: patience.otherwise }).then(() => true),
     () => false,
   );
   if (ending === undefined) return outcome;

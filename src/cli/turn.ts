@@ -28,6 +28,8 @@ export interface Turn {
    * where it could not be started. Never, where the lock is not had.
    */
   readonly commandEnded: Promise<Ending | undefined>;
+  /** Resolves when the store has said that it holds nothing for us; rejects where that is in doubt. */
+  readonly givenBack: Promise<unknown>;
 }
 
 export function takeTurn(
@@ -41,7 +43,9 @@ export function takeTurn(
     reportEnd = resolve;
   });
   let succeeded = false;
+  let held: Lease | undefined;
   const body = async (lease: Lease) => {
+    held = lease;
     const running = attend(lease, settings, signals, narrator);
     reportEnd(running.catch(() => undefined));
     const ending = await running;
@@ -56,7 +60,9 @@ export function takeTurn(
       throw error;
     },
   );
-  return { over, commandEnded };
+  // It was released by then: this is what the store said to that.
+  const givenBack = over.catch(() => {}).then(() => held?.release());
+  return { over, commandEnded, givenBack };
 }
 
 type Result = { ran: true } | { ran: false; reason: 'held' | 'done' };

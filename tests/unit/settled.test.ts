@@ -6,9 +6,13 @@ import { fileURLToPath } from 'node:url';
 import { acquire, tryAcquire } from '../../src/api/acquire.js';
 import { settled } from '../../src/api/settled.js';
 import { useClock } from '../../src/base/clock.js';
-import type { Attempt } from '../../src/store.js';
+import type { Attempt, LockStore } from '../../src/store.js';
+import type { MemoryStore } from '../../src/stores/memory.js';
+import { QuorumStore } from '../../src/stores/quorum/quorum.js';
+import { assertFree, thief } from '../../src/testing/fixture.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { cut, ScriptedStore } from '../support/scripted-store.js';
+import { gated, memberIn, memories } from './stores/quorum-members.js';
 
 let clock: FakeClock;
 let store: ScriptedStore;
@@ -30,9 +34,9 @@ function later<T>() {
 }
 
 /** Tells, at any time, whether the store has settled. */
-function watchSettled(): () => boolean {
+function watchSettled(of: LockStore = store): () => boolean {
   let has = false;
-  void settled(store).then(() => {
+  void settled(of).then(() => {
     has = true;
   });
   return () => has;
@@ -84,6 +88,51 @@ describe('settled', () => {
     await clock.advance(300_000);
     assert.equal(hasSettled(), true);
     assert.equal(clock.timers.size, 0, 'nothing is left behind');
+  });
+
+  describe('a quorum', () => {
+    const lateIn = (memory: MemoryStore) => gated(memory, 'answers');
+
+    test('when a grant that came after the refusal is given back', async () => {
+      const [late, ...held] = memories(3);
+      await Promise.all(held.map((member) => member.acquire('import', thief, 30_000)));
+      const { member, open } = lateIn(late);
+      const quorum = new QuorumStore([member, ...held]);
+      assert.equal(await clock.passing(tryAcquire(quorum, 'import')), null);
+      const hasSettled = watchSettled(quorum);
+      await clock.advance(100);
+      assert.equal(hasSettled(), false, 'the request is under way');
+      open();
+      await clock.advance(200);
+      assert.equal(hasSettled(), true);
+      await assertFree(late, 'import');
+    });
+
+    test('no longer than for any answer, where a member does not answer', async () => {
+      const [silent, ...others] = memories(3);
+      const quorum = new QuorumStore([memberIn('silent', silent), ...others]);
+      const lease = await clock.passing(tryAcquire(quorum, 'import'));
+      await clock.passing(lease?.release() ?? Promise.reject());
+      const hasSettled = watchSettled(quorum);
+      await clock.advance(1_999);
+      assert.equal(hasSettled(), false);
+      await clock.advance(1);
+      assert.equal(hasSettled(), true);
+    });
+
+    test('in a quorum of quorums', async () => {
+      const [late, ...held] = memories(3);
+      await Promise.all(held.map((member) => member.acquire('import', thief, 30_000)));
+      const { member, open } = lateIn(late);
+      const quorum = new QuorumStore([new QuorumStore([member, ...held])]);
+      assert.equal(await clock.passing(tryAcquire(quorum, 'import')), null);
+      const hasSettled = watchSettled(quorum);
+      await clock.advance(100);
+      assert.equal(hasSettled(), false);
+      open();
+      await clock.advance(200);
+      assert.equal(hasSettled(), true);
+    });
   });
 
   test('waits no longer than it may, and says so', async () => {

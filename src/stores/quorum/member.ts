@@ -18,8 +18,11 @@ interface Vote {
   extension: { readonly ttl: number; readonly start: number } | undefined;
   /** Those that may still be carried out. */
   inDoubt: readonly ExtensionInDoubt[];
-  /** The token is to be released, also behind an acquire that is still under way. */
-  givenBack: boolean;
+  /**
+   * Set when the token is to be released, also behind an acquire that is still under way; resolves when
+   * it certainly is.
+   */
+  givenBack: Promise<void> | undefined;
 }
 
 export class Member {
@@ -88,15 +91,20 @@ export class Member {
     const isLast = vote.acquires.isOver;
     const answer = this.#within(limit, this.#sendRelease(vote));
     if (vote.givenBack) return answer;
-    vote.givenBack = true;
     const settle = () => (isLast ? this.#forget(vote) : this.#takeBack(vote));
-    answer.then(settle, () => this.#takeBack(vote));
+    vote.givenBack = answer.then(settle, () => this.#takeBack(vote));
     return answer;
   }
 
   /** Releases what the member may hold for a token, or may still get. */
   async giveBack(name: string, token: string, limit: number): Promise<void> {
     if (this.#votes.has(keyOf(name, token))) await this.release(name, token, limit);
+  }
+
+  /** Resolves when nothing is left to be taken back. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#votes.values()].map(({ givenBack }) => givenBack));
+    await this.#store.settled?.();
   }
 
   async watch(name: string, wake: () => void): Promise<AsyncDisposable> {
@@ -176,7 +184,7 @@ export class Member {
       ttl,
       extension: undefined,
       inDoubt: [],
-      givenBack: false,
+      givenBack: undefined,
     };
     this.#votes.set(key, vote);
     return vote;

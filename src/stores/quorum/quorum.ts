@@ -3,7 +3,7 @@
  *
  * @module dlock-js/quorum
  */
-import { clock, pause } from '../../base/clock.js';
+import { clock, idlePause, pause } from '../../base/clock.js';
 import { growingPauses } from '../../base/pauses.js';
 import type { Attempt, LockStore } from '../../store.js';
 import { readOptions, type StoreOptions } from '../options.js';
@@ -183,6 +183,15 @@ export class QuorumStore implements LockStore {
     if (poll.isWon) return { [Symbol.asyncDispose]: close };
     await close();
     throw poll.undecided();
+  }
+
+  /**
+   * Resolves when its members have given back what was granted to nobody. One that does not answer is
+   * waited for no longer than for any answer of it: the others go on without it.
+   */
+  async settled(): Promise<void> {
+    const all = this.#members.map((member) => member.settled());
+    await Promise.race([Promise.all(all), idlePause(this.#limit)]);
   }
 
   get #limit(): number {
