@@ -34,8 +34,13 @@ export interface LockStore {
    * Gives the lock to `token` for `ttl` milliseconds (rounded up to what the store can represent)
    * if nobody holds it, in one atomic step. A token that already holds the lock is granted again,
    * its life unchanged: so a request whose reply was lost can be repeated.
+   *
+   * `patience` says that whoever asks waits, has opened a watch, and asks again with the same token
+   * within that many milliseconds, or within `placeFor` of the refusal. A store that keeps a queue then
+   * gives the token the last place in it, once, and at a release the lock to nobody but the first place:
+   * a refusal also means that the lock is promised. All others ignore it.
    */
-  acquire(name: string, token: string, ttl: number): Promise<Attempt>;
+  acquire(name: string, token: string, ttl: number, patience?: number): Promise<Attempt>;
 
   /**
    * Sets the remaining life to `ttl` milliseconds, up or down, if `token` still holds the lock, in
@@ -45,7 +50,7 @@ export interface LockStore {
 
   /**
    * Frees the lock if `token` still holds it, in one atomic step. False: it does not, and nothing
-   * was changed.
+   * was changed but that a token which waited has given up its place.
    */
   release(name: string, token: string): Promise<boolean>;
 
@@ -54,7 +59,17 @@ export interface LockStore {
    * is disposed of. Optional, and a hint: it may wake in vain, and if it wakes too seldom or cannot
    * be had, those who wait ask more often.
    */
-  watch?: ((name: string, wake: () => void) => Promise<AsyncDisposable>) | undefined;
+  watch?: ((name: string, wake: (news?: News) => void) => Promise<AsyncDisposable>) | undefined;
+}
+
+/**
+ * What a store that keeps a queue says when it wakes: `token`, whose turn it is, if the store knows, so that
+ * no other need ask; `after`, that it is worth asking in that many milliseconds, unless there is other
+ * news before.
+ */
+export interface News {
+  readonly token?: string | undefined;
+  readonly after?: number | undefined;
 }
 
 /**
@@ -62,8 +77,10 @@ export interface LockStore {
  *
  * `fence` strictly grows from one holder of a name to the next; absent where the store cannot
  * promise that. `retryAfter` is the time until the holder's life ends, in milliseconds, where the
- * store knows it.
+ * store knows it; in a queue, only the first is told. `placeFor` says that the token has a place in the
+ * store's queue, and for how many milliseconds it is kept unless the token asks again: at least the
+ * `patience` that was given, longer for those far behind.
  */
 export type Attempt =
   | { granted: true; fence?: number | undefined }
-  | { granted: false; retryAfter?: number | undefined };
+  | { granted: false; retryAfter?: number | undefined; placeFor?: number | undefined };

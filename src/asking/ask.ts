@@ -16,6 +16,8 @@ export interface Claim {
   readonly token: string;
   readonly ttl: number;
   readonly timeout: number;
+  /** Whoever asks waits, and asks again within this time; undefined unless so. */
+  readonly patience: number | undefined;
   /** Every acquire that was sent for it. All but the last of several failed, their outcome unknown. */
   readonly requests: Promise<Attempt>[];
   /** Extensions whose outcome is unknown. */
@@ -38,8 +40,9 @@ export function newClaim(
   name: string,
   token: string,
   { ttl, timeout }: { ttl: number; timeout: number },
+  patience?: number,
 ): Claim {
-  return { store, name, token, ttl, timeout, requests: [], doubts: [], fence: undefined };
+  return { store, name, token, ttl, timeout, patience, requests: [], doubts: [], fence: undefined };
 }
 
 /**
@@ -63,16 +66,20 @@ function sendAcquire(claim: Claim): Promise<Attempt> {
 }
 
 /** Reads the answer whole, so that whatever is wrong with it comes to light before there is a lease. */
-async function acquire({ store, name, token, ttl }: Claim): Promise<Attempt> {
-  const answer = await store.acquire(name, token, ttl);
+async function acquire({ store, name, token, ttl, patience }: Claim): Promise<Attempt> {
+  const answer = await store.acquire(name, token, ttl, patience);
   if (answer.granted) {
     const { granted, fence } = answer;
     const isFence = fence === undefined || typeof fence === 'number';
     return { granted: expected(granted, answer, isFence), fence };
   }
-  const { granted, retryAfter } = answer;
-  const isTime = retryAfter === undefined || (typeof retryAfter === 'number' && retryAfter >= 0);
-  return { granted: expected(granted, answer, isTime), retryAfter };
+  const { granted, retryAfter, placeFor } = answer;
+  const areTimes = isTime(retryAfter) && isTime(placeFor);
+  return { granted: expected(granted, answer, areTimes), retryAfter, placeFor };
+}
+
+function isTime(value: unknown): boolean {
+  return value === undefined || (typeof value === 'number' && value >= 0);
 }
 
 export async function askToExtend(

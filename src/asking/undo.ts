@@ -11,7 +11,8 @@ import { inBackground } from './background.js';
  * A release follows the doubtful acquire at once, and again with growing pauses, since it too can
  * fail, or overtake the acquire on another connection. An answer to it is final when it was asked
  * for after every acquire had its own answer, or `timeout` after the last of them failed. It stops
- * in any case a ttl after that: then the store has forgotten the token by itself. A client
+ * in any case a ttl after that: then the store has forgotten the token by itself, and its place in a
+ * queue after the patience. A client
  * may hold an acquire back for longer (while it is offline, say); then all starts again when it
  * comes to an end.
  *
@@ -23,6 +24,7 @@ export function undo(claim: Claim, after = 0): Promise<void> {
 
 async function takeBack(claim: Claim, after: number): Promise<void> {
   if (after > 0) await idlePause(after);
+  const life = Math.max(claim.ttl, claim.patience ?? 0);
   let settledFor = Infinity;
   let wait = 50;
   const settled = Promise.allSettled(claim.requests).then((outcomes) => {
@@ -40,7 +42,7 @@ async function takeBack(claim: Claim, after: number): Promise<void> {
         () => false,
       );
       const lastGrant = settledFor < Infinity ? settledFor : begun;
-      if ((answered && asked >= settledFor) || clock.monotonic() >= lastGrant + claim.ttl) return;
+      if ((answered && asked >= settledFor) || clock.monotonic() >= lastGrant + life) return;
       const rest = idlePause(wait * (0.75 + Math.random() / 2));
       await (settledFor < Infinity ? rest : Promise.race([rest, settled]));
     }

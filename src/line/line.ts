@@ -1,6 +1,7 @@
 /**
  * The line of those in this process who want one lock of one store: first come, first served. Only
- * the head of the line talks to the store, so a thousand who wait cost it what one does.
+ * the head of the line talks to the store, so a thousand who wait cost it what one does. In the queue
+ * of the store, if it keeps one, the line has one place, whoever is its head.
  */
 import { storeErrorOf } from '../asking/ask.js';
 import { inBackground } from '../asking/background.js';
@@ -16,9 +17,26 @@ import { Lookout } from './lookout.js';
 export interface Refusal {
   readonly granted: false;
   readonly retryAfter?: number | undefined;
+  readonly place?: Place | undefined;
 }
 
-type Try = () => Promise<HeldLease | Refusal>;
+/** A place in the queue of the store. */
+export interface Place {
+  /** By which the store knows it. */
+  readonly token: string;
+  /** For how long, in milliseconds, unless the store is asked again. */
+  readonly keptFor: number;
+  /** In the background. */
+  giveUp(): void;
+}
+
+/** How the line asks: by the token of its place, if it has one, and with patience if it can be woken. */
+export interface Bid {
+  readonly place?: Place | undefined;
+  readonly patience?: number | undefined;
+}
+
+type Try = (bid: Bid) => Promise<HeldLease | Refusal>;
 
 interface Waiter {
   readonly attempt: Try;
@@ -35,8 +53,9 @@ export class Line {
   #serving = false;
   readonly #lastHolder: LastHolder;
   readonly #lookout: Lookout;
+  #place: Place | undefined;
 
-  /** The line for a lock. It is kept as long as somebody stands in it. */
+  /** The line for a lock. It is kept as long as somebody stands in it, or may soon again. */
   static at(lock: Lock): Line {
     const line = lines.get(lock) ?? new Line(lock);
     lines.set(lock, line);
@@ -45,7 +64,9 @@ export class Line {
 
   private constructor(lock: Lock) {
     this.#lock = lock;
-    this.#lookout = new Lookout(lock);
+    // News may overtake the answer by which the line learns of its place.
+    const isOurs = (token: string) => !this.#place || token === this.#place.token;
+    this.#lookout = new Lookout(lock, isOurs);
     this.#lastHolder = new LastHolder(lock, () => this.#lookout.wake());
   }
 
@@ -73,7 +94,7 @@ export class Line {
         else waiter.fail(this.#unanswered(wait));
       }, 'awaited');
       const waiter: Waiter = {
-        attempt: () => patience.runInAsyncScope(attempt),
+        attempt: (bid) => patience.runInAsyncScope(attempt, null, bid),
         serve: leave(resolve),
         fail: leave(reject),
       };
@@ -92,11 +113,14 @@ export class Line {
 
   async #serve(): Promise<void> {
     this.#serving = true;
+    this.#lookout.stay();
     for (const waiter of this.#waiters) {
       while (this.#waiters.has(waiter)) await this.#serveHead(waiter);
     }
-    this.#lookout.close();
-    lines.delete(this.#lock, this);
+    this.#serving = false;
+    this.#place?.giveUp();
+    this.#place = undefined;
+    this.#lookout.leave(() => lines.delete(this.#lock, this));
   }
 
   /** One step of serving the head: a rest, or an attempt. */
@@ -111,22 +135,26 @@ export class Line {
 
   /** @param release is under way, and should be carried out first. */
   async #ask(waiter: Waiter, release: Promise<unknown> | undefined): Promise<void> {
+    const bid = { place: this.#place, patience: this.#lookout.patience };
     this.#lookout.asking();
     try {
-      const outcome = await waiter.attempt();
+      const outcome = await waiter.attempt(bid);
+      this.#place = 'granted' in outcome ? outcome.place : undefined;
       if ('granted' in outcome) return this.#refused(outcome, release);
       this.#lookout.granted();
       // Who left the line in the meantime gets nothing, and nothing may stay behind.
       if (!waiter.serve(outcome)) outcome.discard();
     } catch (error) {
+      this.#place = undefined;
       // The head asked for all, and all must hear of an outage in time.
       for (const waiter of this.#waiters) waiter.fail(error);
     }
   }
 
-  async #refused({ retryAfter = Infinity }: Refusal, release?: Promise<unknown>): Promise<void> {
+  async #refused({ retryAfter, place }: Refusal, release?: Promise<unknown>): Promise<void> {
     this.#lastHolder.seen();
-    if (release) await release;
-    else await this.#lookout.restRefused(retryAfter);
+    // Who has a place will be called, even if the release is carried out only after this attempt.
+    if (release && !place) await release;
+    else await this.#lookout.restRefused(retryAfter, place?.keptFor);
   }
 }
