@@ -3,11 +3,10 @@ import type { AcquireOptions, Lease, LeaseTicket } from '../../src/index.js';
 import { type Call, isPast, type Judge, must, type Tenure } from './invariants.js';
 import type { SimulatedProcess } from './process.js';
 import type { Action, Take } from './script.js';
-import type { SimulatedServer } from './server.js';
+import { lock, type SimulatedServer } from './server.js';
 import type { Wire } from './wire.js';
 import type { World } from './world.js';
 
-export const lock = 'lock';
 const period = 'period';
 const bodyFailed = new Error('the body failed');
 

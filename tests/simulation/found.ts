@@ -20,7 +20,14 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'an ordered wire delays an acquire that fails by an older one, and its undo is cut off',
     script: {
       seed: 28,
-      server: { timeout: 100, wakes: false, fences: false, knowsLife: false, step: 1 },
+      server: {
+        timeout: 100,
+        queues: false,
+        wakes: false,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
       processes: [
         {
           rate: 1,
@@ -48,7 +55,14 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'a mark that a period is done is not cut to what its runner’s lease had left',
     script: {
       seed: -31_407_535,
-      server: { timeout: 500, wakes: false, fences: false, knowsLife: true, step: 1 },
+      server: {
+        timeout: 500,
+        queues: false,
+        wakes: false,
+        fences: false,
+        knowsLife: true,
+        step: 1,
+      },
       processes: [
         { rate: 1, ordered: false, sleeps: false, fates: [] },
         {
@@ -78,7 +92,14 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'a wait that a stall swallowed, without a word from the store, does not end with "held"',
     script: {
       seed: 1,
-      server: { timeout: 500, wakes: true, fences: false, knowsLife: false, step: 1 },
+      server: {
+        timeout: 500,
+        queues: false,
+        wakes: true,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
       processes: [
         { rate: 1, ordered: false, sleeps: false, fates: [] },
         {
@@ -104,7 +125,14 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'a wait that began while a lease of its process was left to lapse may end with "held"',
     script: {
       seed: 2,
-      server: { timeout: 2_000, wakes: false, fences: false, knowsLife: false, step: 1 },
+      server: {
+        timeout: 2_000,
+        queues: false,
+        wakes: false,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
       processes: [
         {
           rate: 1,

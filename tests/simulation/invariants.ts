@@ -5,7 +5,8 @@ import type { Lease } from '../../src/lease/lease.js';
 import type { Attempt } from '../../src/store.js';
 import type { SimulatedProcess } from './process.js';
 import { type Request, type SimulatedServer, stranger } from './server.js';
-import type { Wire } from './wire.js';
+import { Turns } from './turns.js';
+import type { Fate, Wire } from './wire.js';
 import type { World } from './world.js';
 
 /** A promise of the library that a run has broken. */
@@ -81,6 +82,7 @@ export class Judge {
   readonly #signals = new Map<AbortSignal, SimulatedProcess>();
   /** Until when each process knows that a lock was held, or is, by its monotonic clock. */
   readonly #knownHeld = new Map<SimulatedProcess, Map<string, number>>();
+  readonly #turns: Turns;
   #noted: Violation | undefined;
   #called = 0;
   #done = false;
@@ -90,6 +92,23 @@ export class Judge {
     this.#timeout = timeout;
     this.#world = world;
     this.#server = server;
+    const processOf = (token: string) => [...(this.#users.get(token) ?? [])][0];
+    this.#turns = new Turns(world, server, processOf, must);
+  }
+
+  /** Something befalls a process that may cost it its turn, for so many milliseconds. */
+  disturbed(process: SimulatedProcess, ms?: number): void {
+    this.#turns.disturbed(process, ms);
+  }
+
+  /** The same for one of its messages. */
+  befallen(process: SimulatedProcess, fate: Fate): void {
+    this.#turns.befallen(process, fate);
+  }
+
+  /** A process asks with patience. */
+  patient({ name }: SimulatedProcess, canBeWoken: boolean): void {
+    if (!canBeWoken) this.#note('only who can be woken is patient', name);
   }
 
   call(process: SimulatedProcess, what: string, limit = Infinity, line?: string): Call {
@@ -150,7 +169,11 @@ export class Judge {
     ms: number,
   ): void {
     const { operation, name, token, ttl } = request;
-    if (typeof answer === 'object' && !answer.granted) this.#knowsHeld(process, name);
+    if (typeof answer === 'object' && !answer.granted) {
+      this.#knowsHeld(process, name);
+      // The line keeps its token from ask to ask.
+      this.#asked.delete(token);
+    }
     if (operation === 'extend' && answer === true && this.#isLeftToLapse(token, ttl))
       this.#knowsHeld(process, name, ttl - ms);
     // What comes later, nobody waits for.
@@ -255,6 +278,7 @@ export class Judge {
     if (this.#noted) throw this.#noted;
     this.#checkHolders();
     this.#checkCalls();
+    this.#turns.check();
   }
 
   /** Called when nothing moves any more. */
@@ -280,6 +304,7 @@ export class Judge {
       'a message',
     );
     must(this.#server.watchers.size === 0, 'nothing is left', 'a watch');
+    this.#turns.finish();
     for (const [signal, { alive }] of this.#signals) {
       const listeners = alive ? getEventListeners(signal, 'abort').length : 0;
       must(listeners === 0, 'nothing is left', 'a listener');

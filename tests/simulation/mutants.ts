@@ -13,7 +13,7 @@ interface Mutant extends Mutation {
 /** How many runs a mutant has to survive, and the seed that makes them up. */
 const { DLOCK_SIMULATION_RUNS: runs = '50000', DLOCK_SIMULATION_SEED: seed = '1' } = process.env;
 
-const mutants: readonly Mutant[] = [
+const all: readonly Mutant[] = [
   {
     name: 'no margin for clocks that differ',
     file: 'lease/life.ts',
@@ -185,7 +185,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'every attempt has the same token',
     file: 'api/acquire.ts',
-    text: 'newToken()',
+    text: 'place?.token ?? newToken()',
     replacement: "'a'.repeat(32)",
   },
   {
@@ -220,8 +220,8 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'the line keeps its watch',
-    file: 'line/lookout.ts',
-    text: 'this.#watch?.then((watch) => watch?.[Symbol.asyncDispose]()).catch(() => {});',
+    file: 'line/watch.ts',
+    text: 'this.#opening?.then((opened) => opened?.[Symbol.asyncDispose]()).catch(() => {});',
     replacement: '',
   },
   {
@@ -249,6 +249,60 @@ const mutants: readonly Mutant[] = [
     replacement: 'return this.#heldUntil > 0 ||',
   },
   {
+    name: 'the line takes a new token each time that it asks',
+    file: 'api/acquire.ts',
+    text: 'place?.token ?? newToken()',
+    replacement: 'newToken()',
+  },
+  {
+    name: 'the line that empties keeps its place',
+    file: 'line/line.ts',
+    text: '    this.#place?.giveUp();\n',
+    replacement: '',
+  },
+  {
+    name: 'a token is used again although its fate is in doubt',
+    file: 'api/acquire.ts',
+    text: 'claim.requests.length === 1 && patience',
+    replacement: 'patience',
+  },
+  {
+    name: 'patience without a watch',
+    file: 'line/lookout.ts',
+    text: 'return this.#watch.isOpen ? longestRest / restShare : undefined;',
+    replacement: 'return longestRest / restShare;',
+  },
+  {
+    name: 'whoever is behind the next does not look after it',
+    file: 'line/lookout.ts',
+    text: 'else this.#wakeWithin(after);',
+    replacement: '',
+  },
+  {
+    name: 'news that comes while the head asks is lost',
+    file: 'line/lookout.ts',
+    text: 'Math.min(this.#longestRest(keptFor), retryAfter, woken)',
+    replacement: 'Math.min(this.#longestRest(keptFor), retryAfter, woken + 5_000)',
+  },
+  {
+    name: 'the line rests for longer than its place is kept',
+    file: 'line/lookout.ts',
+    text: 'return spread(keptFor * restShare);',
+    replacement: 'return 2 * keptFor;',
+  },
+  {
+    name: 'the watch of a line that went stays open',
+    file: 'line/lookout.ts',
+    text: 'if (comesAgain) this.#watch.later(close);',
+    replacement: 'if (comesAgain) onLeft();',
+  },
+  {
+    name: 'the place is lost when the line asks behind a release',
+    file: 'line/line.ts',
+    text: "this.#place = 'granted' in outcome ? outcome.place : undefined;",
+    replacement: 'this.#place = undefined;',
+  },
+  {
     name: 'a body is done although its lease was lost',
     file: 'api/locked.ts',
     text: 'if (!ours) throw lease.signal.reason;',
@@ -262,6 +316,8 @@ const mutants: readonly Mutant[] = [
   },
 ];
 
+/** Those whose name contains the first argument; without one, all. */
+const mutants = all.filter(({ name }) => name.includes(process.argv[2] ?? ''));
 const width = Math.max(...mutants.map(({ name }) => name.length));
 let survivors = 0;
 for (const { name, ...mutation } of mutants) {

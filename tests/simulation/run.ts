@@ -1,10 +1,10 @@
 /** One run: plays a script in a world of its own, and watches over every step. */
-import { Caller, lock } from './caller.js';
+import { Caller } from './caller.js';
 import type { compileCore } from './core.js';
 import { Judge, must, Violation } from './invariants.js';
 import { SimulatedProcess } from './process.js';
 import type { Action, ProcessTraits, Script, Step } from './script.js';
-import { SimulatedServer } from './server.js';
+import { lock, SimulatedServer } from './server.js';
 import { type Fate, Wire } from './wire.js';
 import { randomFrom, World } from './world.js';
 
@@ -126,21 +126,26 @@ class Run {
     const { process, wire, traits } = seat;
     switch (action.do) {
       case 'stall':
+        this.#judge.disturbed(process, action.ms);
         process.stall(action.ms, action.first);
         return true;
       case 'sleep':
+        this.#judge.disturbed(process, action.ms);
         if (traits.sleeps) process.sleep(action.ms, action.first);
         return true;
       case 'set clock':
         process.setWall(traits.sleeps ? Math.abs(action.ms) : action.ms);
         return true;
       case 'cut':
+        this.#judge.disturbed(process);
         wire.cut(action.share);
         return true;
       case 'freeze':
+        for (const { process } of this.#seats) this.#judge.disturbed(process, action.ms);
         this.#server.freeze(action.ms);
         return true;
       case 'rob':
+        for (const { process } of this.#seats) this.#judge.disturbed(process);
         if (this.#server.rob(lock, action.ttl)) this.#world.tell('robbed of a key', 'store');
         return true;
       case 'kill':
