@@ -9,6 +9,7 @@ import { basics } from './basics.js';
 import { expiry } from './expiry.js';
 import { extension } from './extension.js';
 import type { Case, StoreFixture, StoreUnderTest } from './fixture.js';
+import { inTurn } from './in-turn.js';
 import { jobs } from './jobs.js';
 import { loss } from './loss.js';
 import { names } from './names.js';
@@ -23,6 +24,7 @@ const chapters: Record<string, Case[]> = {
   'Extension and renewal': extension,
   Loss: loss,
   Waiting: waiting,
+  'In turn': inTurn,
   Jobs: jobs,
 };
 
@@ -37,7 +39,7 @@ const chapters: Record<string, Case[]> = {
  * @throws RangeError if `skip` names a case that there is not.
  */
 export function testStore(subject: StoreUnderTest): void {
-  const { name, create, skip = {}, step = 1, fence = true, watch = true } = subject;
+  const { name, create, skip = {}, step = 1, fence = true, watch = true, queue = false } = subject;
   const unknown = new Set(Object.keys(skip));
   describe(name, () => {
     let fixture: StoreFixture;
@@ -56,7 +58,8 @@ export function testStore(subject: StoreUnderTest): void {
       describe(chapter, { concurrency: cases !== loss }, () => {
         for (const { title, run } of cases) {
           unknown.delete(title);
-          test(title, { skip: skip[title] ?? false, timeout: 60_000 }, async () => {
+          const reason = cases === inTurn && !queue && 'it keeps no queue';
+          test(title, { skip: skip[title] ?? reason, timeout: 60_000 }, async () => {
             const { store, other = store } = fixture;
             await run({ store, other, step, fence, watch, lock: uniqueName(title) });
           });

@@ -22,6 +22,7 @@ const clients = {
 for (const [name, open] of Object.entries(clients)) {
   testStore({
     name,
+    queue: true,
     async create() {
       const [one, two] = [await open(group), await open(group)];
       const close = async () => {
