@@ -118,10 +118,11 @@ export function certainLife(claim: Claim, ttl: number): number {
   return Math.min(ttl, ...claim.doubts.map((doubt) => doubt.ttl));
 }
 
-export function askToRelease(claim: Claim, timeout?: number): Promise<boolean> {
+/** @param heir the token for which somebody in this process asks right behind. */
+export function askToRelease(claim: Claim, timeout?: number, heir?: string): Promise<boolean> {
   const { store, name, token } = claim;
   const send = async () => {
-    const answer = await store.release(name, token);
+    const answer = await store.release(name, token, heir);
     return expected(answer, answer);
   };
   return ask(claim, 'release', send, timeout);

@@ -3,8 +3,10 @@
  * the head of the line talks to the store, so a thousand who wait cost it what one does. In the queue
  * of the store, if it keeps one, the line has one place, whoever is its head.
  */
-import { storeErrorOf } from '../asking/ask.js';
+import { newClaim, storeErrorOf } from '../asking/ask.js';
 import { inBackground } from '../asking/background.js';
+import { newToken } from '../asking/token.js';
+import { undo } from '../asking/undo.js';
 import { onAbort } from '../base/abort.js';
 import { Alarm, later, now } from '../base/clock.js';
 import { outsideCallers } from '../base/context.js';
@@ -12,6 +14,7 @@ import type { HeldLease } from '../lease/lease.js';
 import { type Lock, Registry } from '../lease/registry.js';
 import { LastHolder } from './last-holder.js';
 import { Lookout } from './lookout.js';
+import { Turn } from './turn.js';
 
 /** The store says that somebody else holds the lock, for `retryAfter` more if it knows. */
 export interface Refusal {
@@ -53,6 +56,7 @@ export class Line {
   #serving = false;
   readonly #lastHolder: LastHolder;
   readonly #lookout: Lookout;
+  readonly #turn = new Turn();
   #place: Place | undefined;
 
   /** The line for a lock. It is kept as long as somebody stands in it, or may soon again. */
@@ -67,7 +71,11 @@ export class Line {
     // News may overtake the answer by which the line learns of its place.
     const isOurs = (token: string) => !this.#place || token === this.#place.token;
     this.#lookout = new Lookout(lock, isOurs);
-    this.#lastHolder = new LastHolder(lock, () => this.#lookout.wake());
+    this.#lastHolder = new LastHolder(
+      lock,
+      () => this.#lookout.wake(),
+      () => this.#heir(),
+    );
   }
 
   /**
@@ -140,7 +148,8 @@ export class Line {
     try {
       const outcome = await waiter.attempt(bid);
       this.#place = 'granted' in outcome ? outcome.place : undefined;
-      if ('granted' in outcome) return this.#refused(outcome, release);
+      const wasPassed = this.#turn.asked(!('granted' in outcome));
+      if ('granted' in outcome) return this.#refused(outcome, release, wasPassed);
       this.#lookout.granted();
       // Who left the line in the meantime gets nothing, and nothing may stay behind.
       if (!waiter.serve(outcome)) outcome.discard();
@@ -151,10 +160,29 @@ export class Line {
     }
   }
 
-  async #refused({ retryAfter, place }: Refusal, release?: Promise<unknown>): Promise<void> {
+  async #refused(
+    { retryAfter, place }: Refusal,
+    release: Promise<unknown> | undefined,
+    wasPassed: boolean,
+  ): Promise<void> {
     this.#lastHolder.seen();
-    // Who has a place will be called, even if the release is carried out only after this attempt.
-    if (release && !place) await release;
+    // Whoever has a place will be called, even if the release is carried out only after this attempt; but
+    // nobody calls an heir.
+    if (release && (!place || wasPassed)) await release;
     else await this.#lookout.restRefused(retryAfter, place?.keptFor);
+  }
+
+  /** The token for the next of this line, to which the lock is passed on while the turn lasts. */
+  #heir(): string | undefined {
+    const { store, name } = this.#lock;
+    const { patience } = this.#lookout;
+    if (patience === undefined || this.#waiters.size === 0 || !this.#turn.pass()) return undefined;
+    if (!this.#place) {
+      const token = newToken();
+      const terms = { ttl: patience, timeout: store.timeout ?? 5_000 };
+      const giveUp = () => void undo(newClaim(store, name, token, terms));
+      this.#place = { token, keptFor: 0, giveUp };
+    }
+    return this.#place.token;
   }
 }

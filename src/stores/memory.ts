@@ -61,13 +61,14 @@ export class MemoryStore implements LockStore {
     return true;
   }
 
-  async release(name: string, token: string): Promise<boolean> {
+  async release(name: string, token: string, heir?: string): Promise<boolean> {
     checkRequest('release', token, 0);
     this.#leave(name, token);
     const holder = this.#holder(name);
     if (holder?.token !== token) return false;
     this.#holders.delete(name);
-    this.#handOn(name);
+    if (heir !== undefined) this.#promise(name, heir);
+    else this.#handOn(name);
     return holder.fence !== undefined;
   }
 
@@ -103,13 +104,17 @@ export class MemoryStore implements LockStore {
       this.#wake(name);
       return;
     }
-    this.#leave(name, next);
-    const end = clock.monotonic() + promiseLife;
-    this.#holders.set(name, { token: next, fence: undefined, end });
+    this.#promise(name, next);
     this.#wake(name, { token: next });
     for (const [rank, after] of alarms.entries()) {
       if (behind[rank] !== undefined) this.#wake(name, { token: behind[rank], after });
     }
+  }
+
+  #promise(name: string, token: string): void {
+    this.#leave(name, token);
+    const end = clock.monotonic() + promiseLife;
+    this.#holders.set(name, { token, fence: undefined, end });
   }
 
   #wake(name: string, news?: News): void {

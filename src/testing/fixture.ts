@@ -71,7 +71,7 @@ export function altered(store: LockStore, replaced: Partial<LockStore>): LockSto
     ordered: store.ordered,
     acquire: (...request) => store.acquire(...request),
     extend: (name, token, ttl) => store.extend(name, token, ttl),
-    release: (name, token) => store.release(name, token),
+    release: (...request) => store.release(...request),
     ...(store.watch && { watch: store.watch.bind(store) }),
     ...replaced,
   };

@@ -135,13 +135,18 @@ export class Judge {
 
   sent(process: SimulatedProcess, request: Request): void {
     const { token } = request;
-    const users = this.#users.get(token) ?? new Set();
-    this.#users.set(token, users.add(process));
+    this.#uses(process, token);
+    if (request.heir) this.#uses(process, request.heir);
     this.#checkInFlight(process, request);
     const asked = request.operation === 'acquire' ? this.#asked.get(token) : undefined;
     const since = asked ?? process.monotonic();
     if (!this.#asked.has(token)) this.#asked.set(token, since);
     this.#inFlight.set(request, { process, since });
+  }
+
+  #uses(process: SimulatedProcess, token: string): void {
+    const users = this.#users.get(token) ?? new Set();
+    this.#users.set(token, users.add(process));
   }
 
   settled(process: SimulatedProcess, request: Request): void {

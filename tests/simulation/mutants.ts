@@ -297,6 +297,18 @@ const all: readonly Mutant[] = [
     replacement: 'if (comesAgain) onLeft();',
   },
   {
+    name: 'a turn has no end',
+    file: 'line/turn.ts',
+    text: 'clock.monotonic() < this.#end && this.#leases < most',
+    replacement: 'clock.monotonic() < Infinity',
+  },
+  {
+    name: 'an heir does not ask',
+    file: 'line/line.ts',
+    text: '      this.#place = { token, keptFor: 0, giveUp };\n',
+    replacement: '      void giveUp;\n      return token;\n',
+  },
+  {
     name: 'the place is lost when the line asks behind a release',
     file: 'line/line.ts',
     text: "this.#place = 'granted' in outcome ? outcome.place : undefined;",

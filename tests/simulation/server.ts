@@ -12,6 +12,8 @@ export interface Request {
   readonly patience?: number | undefined;
   /** Brings news to the process that waits; false where the server can tell that nobody receives it. */
   readonly call?: (news: News) => boolean;
+  /** Of a release: the token that asks right behind. */
+  readonly heir?: string | undefined;
 }
 
 export interface ServerTraits {
@@ -31,6 +33,8 @@ interface Key {
   end: number;
   /** It is but promised to the token, until that asks. */
   readonly isPromise?: boolean;
+  /** It is promised to a token of the process that released it. */
+  readonly isHeirs?: boolean;
 }
 
 /** For how long a lock is promised to the next, in milliseconds. */
@@ -53,6 +57,8 @@ export class SimulatedServer {
   readonly #queues = new Map<string, SimulatedQueue>();
   /** The tokens that took the lock once it was promised to them, in order. */
   readonly turns: string[] = [];
+  /** When the lock last came to a process that had not passed it on to itself. */
+  turnSince = 0;
   readonly #world: World;
   readonly traits: ServerTraits;
   #lastFence = 0;
@@ -128,7 +134,8 @@ export class SimulatedServer {
     if (key?.token !== token) return false;
     if (operation === 'release') {
       this.keys.delete(name);
-      this.#handOn(name);
+      if (request.heir && this.traits.queues) this.#promise(name, request.heir, true);
+      else this.#handOn(name);
     } else if (!key.isPromise) {
       key.end = this.#world.now + life;
     }
@@ -150,7 +157,10 @@ export class SimulatedServer {
     const held = key && !key.isPromise ? key : undefined;
     const fence = held?.fence ?? ++this.#lastFence;
     if (!held) this.keys.set(name, { token, fence, end: now + life });
-    if (key?.isPromise && name === lock) this.turns.push(token);
+    if (name === lock && !held && !key?.isHeirs) {
+      this.turnSince = now;
+      if (key) this.turns.push(token);
+    }
     this.queueOf(name).leave(token);
     return { granted: true, ...(fences && { fence }) };
   }
@@ -159,11 +169,16 @@ export class SimulatedServer {
   #handOn(name: string): void {
     const next = this.queueOf(name).call(this.#world.now);
     if (next) {
-      const end = this.#world.now + promiseLife;
-      this.keys.set(name, { token: next, fence: 0, end, isPromise: true });
-      this.#world.tell('promised', 'store', () => next.slice(0, 4));
+      this.#promise(name, next, false);
       return;
     }
     for (const [wake, watched] of [...this.watchers]) if (watched === name) wake();
+  }
+
+  #promise(name: string, token: string, isHeirs: boolean): void {
+    const end = this.#world.now + promiseLife;
+    this.queueOf(name).leave(token);
+    this.keys.set(name, { token, fence: 0, end, isPromise: true, isHeirs });
+    this.#world.tell(isHeirs ? 'passed on' : 'promised', 'store', () => token.slice(0, 4));
   }
 }

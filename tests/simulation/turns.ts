@@ -12,6 +12,9 @@ const relief = 600;
 /** A head that is called rests for no longer than this, in milliseconds, and its place is kept for longer. */
 const longestRest = 5_000;
 
+/** A process may pass the lock on within its line for no longer than this, in milliseconds, messages included. */
+const longestTurn = 100;
+
 /** A process that waits, and how often each other was served since then. */
 type Overtakers = Map<SimulatedProcess, number>;
 
@@ -33,7 +36,6 @@ export class Turns {
   readonly #waiting = new Map<SimulatedProcess, Overtakers>();
   #counted = 0;
   #promised: Promised | undefined;
-
   constructor(
     world: World,
     server: SimulatedServer,
@@ -117,6 +119,14 @@ export class Turns {
     }
   }
 
+  #checkTurn(heir: string): void {
+    const { turnSince } = this.#server;
+    const process = this.#processOf(heir);
+    const lasted = this.#world.now - turnSince;
+    const isEndless = lasted > longestTurn && this.#isQuiet(process, turnSince);
+    this.#must(!isEndless, 'a turn ends', `${process?.name}, after ${lasted} ms`);
+  }
+
   #checkPromise(): void {
     const { now } = this.#world;
     const key = this.#server.keys.get(lock);
@@ -125,6 +135,7 @@ export class Turns {
       const { token, end } = promise;
       const behind = this.#server.queueOf(lock).places[0]?.token;
       this.#promised = { token, behind, since: now, end };
+      if (promise.isHeirs) this.#checkTurn(token);
       this.#must(end <= now + 1_000, 'a promise ends', `${token.slice(0, 4)}, at ${end}`);
     }
     if (!promise) this.#promised = undefined;

@@ -104,8 +104,8 @@ export class Wire implements LockStore {
     return this.#send({ operation: 'extend', name, token, ttl });
   }
 
-  release(name: string, token: string): Promise<boolean> {
-    return this.#send({ operation: 'release', name, token, ttl: 0 });
+  release(name: string, token: string, heir?: string): Promise<boolean> {
+    return this.#send({ operation: 'release', name, token, ttl: 0, heir });
   }
 
   get idle(): boolean {

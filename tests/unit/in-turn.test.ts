@@ -13,6 +13,13 @@ class QueueingStore extends ScriptedStore {
   open = 0;
   wake = (_news?: News) => {};
 
+  readonly heirs: (string | undefined)[] = [];
+
+  override release(name: string, token: string, heir?: string): Promise<boolean> {
+    this.heirs.push(heir);
+    return super.release(name, token);
+  }
+
   override acquire(name: string, token: string, ttl: number, patience?: number): Promise<Attempt> {
     this.patience.push(patience);
     return super.acquire(name, token, ttl);
@@ -180,6 +187,22 @@ describe('a line in the queue of its store', () => {
     answer(placed);
     await clock.advance(1);
     await (await waiting).release();
+  });
+
+  test('passes the lock on within the line, but not for longer than a turn', async () => {
+    store.answers.acquire = [refused, placed, granted];
+    const waits = [wait(), wait(), wait()] as const;
+    await clock.advance(10);
+    store.wake({});
+    await clock.advance(1);
+    const first = await waits[0].waiting;
+    await first.release();
+    const second = await waits[1].waiting;
+    assert.equal(store.heirs[0], second.token, 'the next asks right behind by this token');
+    await clock.advance(30);
+    await second.release();
+    await (await waits[2].waiting).release();
+    assert.deepEqual(store.heirs.slice(1), [undefined, undefined]);
   });
 
   test('asks patiently at once when it comes again soon, and not later', async () => {

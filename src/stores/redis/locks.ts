@@ -86,11 +86,11 @@ export abstract class RedisLocks implements LockStore {
     return yesOrNo(await this.#access.evaluate(extendScript, [this.#prefix + name], args));
   }
 
-  async release(name: string, token: string): Promise<boolean> {
+  async release(name: string, token: string, heir = ''): Promise<boolean> {
     checkRequest('release', token, 0);
     const key = this.#prefix + name;
     const keys = [key, ...queueKeys(key)];
-    return yesOrNo(await this.#access.evaluate(releaseScript, keys, [token, key]));
+    return yesOrNo(await this.#access.evaluate(releaseScript, keys, [token, key, heir]));
   }
 
   watch(name: string, wake: (news?: News) => void): Promise<AsyncDisposable> {

@@ -120,8 +120,9 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
 
 /**
- * KEYS: lock, queue, places. ARGV: token, channel (which has the name of the lock's key). Answers 1, or 0
- * if the token does not hold the lock; gives up the place of a token that waits, and a promise to it.
+ * KEYS: lock, queue, places. ARGV: token, channel (which has the name of the lock's key), heir or nothing.
+ * Answers 1, or 0 if the token does not hold the lock; gives up the place of a token that waits, and a
+ * promise to it. An heir asks right behind, and need not be told.
  *
  * The news goes to the next alone, by its mailbox, and to those behind it as an alarm: the number of
  * milliseconds after which to ask, and the channel. A mailbox that begins with \`!\` is on this very server:
@@ -138,6 +139,17 @@ leave(id)
 if not ours and held ~= '>' .. id then return 0 end
 local result = ours and 1 or 0
 
+local function promise(place)
+  redis.call('SET', KEYS[1], '>' .. place, 'PX', ${promiseLife})
+end
+
+if ours and ARGV[3] ~= '' then
+  local heir = redis.sha1hex(ARGV[3])
+  leave(heir)
+  promise(heir)
+  return 1
+end
+
 local function tell(mailbox, ms)
   return redis.pcall('PUBLISH', string.sub(mailbox, 2), ms .. ' ' .. ARGV[2])
 end
@@ -148,7 +160,7 @@ while place do
   if type(heard) ~= 'number' then break end
   if not leave(place) then break end
   if heard > 0 or string.sub(mailbox, 1, 1) ~= '!' then
-    redis.call('SET', KEYS[1], '>' .. place, 'PX', ${promiseLife})
+    promise(place)
     for rank, ms in ipairs({${alarms.join(', ')}}) do
       local behind = redis.pcall('ZRANGE', queue, rank - 1, rank - 1)[1]
       if behind then tell(select(2, read(behind)), ms) end
