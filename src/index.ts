@@ -19,4 +19,4 @@ export {
 export type { DlockEvents, LeaseEvent } from './base/events.js';
 export type { Lease } from './lease/lease.js';
 export type { LeaseTicket } from './lease/ticket.js';
-export type { Attempt, LockStore } from './store.js';
+export type { Attempt, LockStore, News } from './store.js';

@@ -34,8 +34,13 @@ export interface LockStore {
    * Gives the lock to `token` for `ttl` milliseconds (rounded up to what the store can represent)
    * if nobody holds it, in one atomic step. A token that already holds the lock is granted again,
    * its life unchanged: so a request whose reply was lost can be repeated.
+   *
+   * `patience` says that whoever asks waits, has opened a watch, and asks again with the same token
+   * within that many milliseconds, or within `placeFor` of the refusal. A store that keeps a queue then
+   * gives the token the last place in it, once, and at a release the lock to nobody but the first place:
+   * a refusal also means that the lock is promised. All others ignore it.
    */
-  acquire(name: string, token: string, ttl: number): Promise<Attempt>;
+  acquire(name: string, token: string, ttl: number, patience?: number): Promise<Attempt>;
 
   /**
    * Sets the remaining life to `ttl` milliseconds, up or down, if `token` still holds the lock, in
@@ -45,16 +50,20 @@ export interface LockStore {
 
   /**
    * Frees the lock if `token` still holds it, in one atomic step. False: it does not, and nothing
-   * was changed.
+   * was changed but that a token which waited has given up its place.
+   *
+   * `heir` is a token that asks right behind, with patience: a process may serve a few who wait in it before
+   * others have their turn. A store that keeps a queue promises the lock to the heir, instead of to the
+   * first place. All others ignore it.
    */
-  release(name: string, token: string): Promise<boolean>;
+  release(name: string, token: string, heir?: string): Promise<boolean>;
 
   /**
    * Calls `wake` when the lock may have come free, from when the promise resolves until the result
    * is disposed of. Optional, and a hint: it may wake in vain, and if it wakes too seldom or cannot
    * be had, those who wait ask more often.
    */
-  watch?: ((name: string, wake: () => void) => Promise<AsyncDisposable>) | undefined;
+  watch?: ((name: string, wake: (news?: News) => void) => Promise<AsyncDisposable>) | undefined;
 
   /**
    * Resolves when nothing goes on that the store does of its own accord, such as giving back what it was
@@ -64,12 +73,24 @@ export interface LockStore {
 }
 
 /**
+ * What a store that keeps a queue says when it wakes: `token`, whose turn it is, if the store knows, so that
+ * no other need ask; `after`, that it is worth asking in that many milliseconds, unless there is other
+ * news before.
+ */
+export interface News {
+  readonly token?: string | undefined;
+  readonly after?: number | undefined;
+}
+
+/**
  * The answer to {@link LockStore.acquire}.
  *
  * `fence` strictly grows from one holder of a name to the next; absent where the store cannot
  * promise that. `retryAfter` is the time until the holder's life ends, in milliseconds, where the
- * store knows it.
+ * store knows it; in a queue, only the first is told. `placeFor` says that the token has a place in the
+ * store's queue, and for how many milliseconds it is kept unless the token asks again: at least the
+ * `patience` that was given, longer for those far behind.
  */
 export type Attempt =
   | { granted: true; fence?: number | undefined }
-  | { granted: false; retryAfter?: number | undefined };
+  | { granted: false; retryAfter?: number | undefined; placeFor?: number | undefined };

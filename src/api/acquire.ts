@@ -16,7 +16,7 @@ import { tell } from '../base/events.js';
 import { lockNamed } from '../base/names.js';
 import { HeldLease, type Lease } from '../lease/lease.js';
 import { type LeaseTicket, readTicket } from '../lease/ticket.js';
-import { Line, type Refusal } from '../line/line.js';
+import { type Bid, Line, type Refusal } from '../line/line.js';
 import type { LockStore } from '../store.js';
 
 /**
@@ -45,8 +45,9 @@ export async function tryAcquire(
 /**
  * Takes the lock `name`, waiting while somebody else holds it.
  *
- * Those who wait in this process stand in one line, first come, first served; there is no order
- * between processes. A thousand who wait cost the store what one does.
+ * Those who wait in this process stand in one line, first come, first served. Where the store keeps a
+ * queue, processes are served in the order in which they began to wait. A thousand who wait cost the
+ * store what one does.
  *
  * @throws {@link AcquireTimeoutError} `wait` ran out, and the store had said that somebody else holds
  * the lock (or this process holds it).
@@ -107,14 +108,14 @@ export async function acquireInLine(
   if (wait === 0) return acquireOnce(store, name, terms);
   signal?.throwIfAborted();
   const line = Line.at({ store, name });
-  const lease = await line.stand(() => attempt(store, name, terms), wait, signal);
+  const lease = await line.stand((bid) => attempt(store, name, terms, bid), wait, signal);
   return lease && inTime(lease);
 }
 
 async function acquireOnce(store: LockStore, name: string, terms: Terms): Promise<Lease | null> {
   const { signal } = terms;
   signal?.throwIfAborted();
-  const outcome = await attempt(store, name, terms, signal);
+  const outcome = await attempt(store, name, terms, {}, signal);
   return 'granted' in outcome ? null : inTime(outcome);
 }
 
@@ -125,14 +126,18 @@ export function inTime(lease: HeldLease): Lease {
   throw storeError(lease, 'acquire', new Error('it was granted only after its ttl'));
 }
 
-/** One attempt, with a token of its own. */
+/**
+ * One attempt, with a token of its own, or with that of the place that its line has in the store's queue.
+ * A token of which any request failed is never used again: it is given back, place and all.
+ */
 export async function attempt(
   store: LockStore,
   name: string,
   terms: Terms,
+  { place, patience }: Bid = {},
   signal?: AbortSignal,
 ): Promise<HeldLease | Refusal> {
-  const claim = newClaim(store, name, newToken(), terms);
+  const claim = newClaim(store, name, place?.token ?? newToken(), terms, patience);
   const start = now();
   try {
     const answer = await askToAcquire(claim, signal);
@@ -140,10 +145,18 @@ export async function attempt(
       claim.fence = answer.fence;
       return granted(claim, start, terms);
     }
-    const { retryAfter } = answer;
+    const { retryAfter, placeFor } = answer;
     tell('refused', claim, () => ({ retryAfter }), start.monotonic);
-    if (!claim.acquires.isOver) void undo(claim);
-    return answer;
+    if (claim.acquires.isOver && patience !== undefined && placeFor !== undefined) {
+      const giveUp = () => void undo(claim);
+      return {
+        granted: false,
+        retryAfter,
+        place: { token: claim.token, keptFor: placeFor, giveUp },
+      };
+    }
+    if (!claim.acquires.isOver || place) void undo(claim);
+    return { granted: false, retryAfter };
   } catch (error) {
     void undo(claim);
     throw error;

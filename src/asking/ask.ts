@@ -17,6 +17,8 @@ export interface Claim {
   readonly token: string;
   readonly ttl: number;
   readonly timeout: number;
+  /** Whoever asks waits, and asks again within this time; undefined unless so. */
+  readonly patience: number | undefined;
   /** Every acquire that was sent for it. */
   readonly acquires: Doubt;
   /** Extensions whose outcome is unknown. */
@@ -30,9 +32,10 @@ export function newClaim(
   name: string,
   token: string,
   { ttl, timeout }: { ttl: number; timeout: number },
+  patience?: number,
 ): Claim {
   const acquires = new Doubt(timeout);
-  return { store, name, token, ttl, timeout, acquires, doubts: [], fence: undefined };
+  return { store, name, token, ttl, timeout, patience, acquires, doubts: [], fence: undefined };
 }
 
 /**
@@ -56,16 +59,20 @@ function sendAcquire(claim: Claim): Promise<Attempt> {
 }
 
 /** Reads the answer whole, so that whatever is wrong with it comes to light before there is a lease. */
-async function acquire({ store, name, token, ttl }: Claim): Promise<Attempt> {
-  const answer = await store.acquire(name, token, ttl);
+async function acquire({ store, name, token, ttl, patience }: Claim): Promise<Attempt> {
+  const answer = await store.acquire(name, token, ttl, patience);
   if (answer.granted) {
     const { granted, fence } = answer;
     const isFence = fence === undefined || typeof fence === 'number';
     return { granted: expected(granted, answer, isFence), fence };
   }
-  const { granted, retryAfter } = answer;
-  const isTime = retryAfter === undefined || (typeof retryAfter === 'number' && retryAfter >= 0);
-  return { granted: expected(granted, answer, isTime), retryAfter };
+  const { granted, retryAfter, placeFor } = answer;
+  const areTimes = isTime(retryAfter) && isTime(placeFor);
+  return { granted: expected(granted, answer, areTimes), retryAfter, placeFor };
+}
+
+function isTime(value: unknown): boolean {
+  return value === undefined || (typeof value === 'number' && value >= 0);
 }
 
 export async function askToExtend(
@@ -99,10 +106,11 @@ export function certainLife(claim: Claim, ttl: number): number {
   return shortestLife(ttl, claim.doubts);
 }
 
-export function askToRelease(claim: Claim, timeout?: number): Promise<boolean> {
+/** @param heir the token for which somebody in this process asks right behind. */
+export function askToRelease(claim: Claim, timeout?: number, heir?: string): Promise<boolean> {
   const { store, name, token } = claim;
   const send = async () => {
-    const answer = await store.release(name, token);
+    const answer = await store.release(name, token, heir);
     return expected(answer, answer);
   };
   return ask(claim, 'release', send, timeout);

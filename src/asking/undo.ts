@@ -16,6 +16,8 @@ export function undo(claim: Claim, after = 0): Promise<void> {
 
 async function takeBackLater(claim: Claim, after: number): Promise<void> {
   if (after > 0) await idlePause(after);
-  const { acquires, ttl, timeout } = claim;
+  const { acquires, timeout, patience = 0 } = claim;
+  // By then the store has forgotten its place in a queue, too.
+  const ttl = Math.max(claim.ttl, patience);
   await takeBack({ acquires, ttl, timeout, release: (limit) => askToRelease(claim, limit) });
 }

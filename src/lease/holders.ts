@@ -10,6 +10,12 @@ export class Holder {
    */
   onEnd: ((release?: Promise<boolean>, after?: number) => void) | undefined;
 
+  /**
+   * Asked when the lease is about to be given back: the token that will be asked with right behind, if the
+   * lock is to stay in this process.
+   */
+  heir: (() => string | undefined) | undefined;
+
   constructor(lock: Lock) {
     this.#lock = lock;
     holders.set(lock, this);
@@ -19,6 +25,7 @@ export class Holder {
     holders.delete(this.#lock, this);
     this.onEnd?.(release, after);
     this.onEnd = undefined;
+    this.heir = undefined;
   }
 }
 

@@ -191,7 +191,7 @@ export class HeldLease implements Lease {
       if (life <= 0) await this.#free().catch(() => {});
       return false;
     }
-    const answer = life > 0 ? this.#letLapse(life) : this.#free();
+    const answer = life > 0 ? this.#letLapse(life) : this.#free(this.#life.holder.heir?.());
     this.#life.holder.end(answer, life);
     const ours = await answer;
     if (ours) {
@@ -208,8 +208,8 @@ export class HeldLease implements Lease {
     return this.#undoingDoubt(askToExtend(this.#claim, life), life);
   }
 
-  #free(): Promise<boolean> {
-    return this.#undoingDoubt(askToRelease(this.#claim));
+  #free(heir?: string): Promise<boolean> {
+    return this.#undoingDoubt(askToRelease(this.#claim, undefined, heir));
   }
 
   /** Requests whose outcome is unknown must not hold the lock beyond the `life` that is left to it. */

@@ -6,6 +6,7 @@ import type { Lock } from '../lease/registry.js';
 export class LastHolder {
   readonly #lock: Lock;
   readonly #onEnd: () => void;
+  readonly #heir: () => string | undefined;
   /** Its release, until that is answered: true, it was ours. */
   release: Promise<boolean | undefined> | undefined;
   /** When the lock comes free that it left to lapse. */
@@ -13,10 +14,14 @@ export class LastHolder {
   /** Until when somebody is known to have held the lock, or to hold it, by the monotonic clock. */
   #heldUntil = -Infinity;
 
-  /** @param onEnd is called when the lock may have come free: a lease of this process ended. */
-  constructor(lock: Lock, onEnd: () => void) {
+  /**
+   * @param onEnd is called when the lock may have come free: a lease of this process ended.
+   * @param heir is asked before that for the token to which the lock is to go, if it stays in this line.
+   */
+  constructor(lock: Lock, onEnd: () => void, heir: () => string | undefined) {
     this.#lock = lock;
     this.#onEnd = onEnd;
+    this.#heir = heir;
   }
 
   /**
@@ -27,6 +32,7 @@ export class LastHolder {
     const holder = holderOf(this.#lock);
     if (holder) {
       holder.onEnd = (release, after) => this.#ended(release, after);
+      holder.heir = this.#heir;
       return Infinity;
     }
     const left = this.#lapse ? until(this.#lapse) : 0;

@@ -1,9 +1,12 @@
 /**
  * The line of those in this process who want one lock of one store: first come, first served. Only
- * the head of the line talks to the store, so a thousand who wait cost it what one does.
+ * the head of the line talks to the store, so a thousand who wait cost it what one does. In the queue
+ * of the store, if it keeps one, the line has one place, whoever is its head.
  */
-import { storeErrorOf } from '../asking/ask.js';
+import { newClaim, storeErrorOf } from '../asking/ask.js';
 import { inBackground } from '../asking/background.js';
+import { newToken } from '../asking/token.js';
+import { undo } from '../asking/undo.js';
 import { onAbort } from '../base/abort.js';
 import { Alarm, later, now } from '../base/clock.js';
 import { outsideCallers } from '../base/context.js';
@@ -11,14 +14,32 @@ import type { HeldLease } from '../lease/lease.js';
 import { type Lock, Registry } from '../lease/registry.js';
 import { LastHolder } from './last-holder.js';
 import { Lookout } from './lookout.js';
+import { Turn } from './turn.js';
 
 /** The store says that somebody else holds the lock, for `retryAfter` more if it knows. */
 export interface Refusal {
   readonly granted: false;
   readonly retryAfter?: number | undefined;
+  readonly place?: Place | undefined;
 }
 
-type Try = () => Promise<HeldLease | Refusal>;
+/** A place in the queue of the store. */
+export interface Place {
+  /** By which the store knows it. */
+  readonly token: string;
+  /** For how long, in milliseconds, unless the store is asked again. */
+  readonly keptFor: number;
+  /** In the background. */
+  giveUp(): void;
+}
+
+/** How the line asks: by the token of its place, if it has one, and with patience if it can be woken. */
+export interface Bid {
+  readonly place?: Place | undefined;
+  readonly patience?: number | undefined;
+}
+
+type Try = (bid: Bid) => Promise<HeldLease | Refusal>;
 
 interface Waiter {
   readonly attempt: Try;
@@ -35,8 +56,10 @@ export class Line {
   #serving = false;
   readonly #lastHolder: LastHolder;
   readonly #lookout: Lookout;
+  readonly #turn = new Turn();
+  #place: Place | undefined;
 
-  /** The line for a lock. It is kept as long as somebody stands in it. */
+  /** The line for a lock. It is kept as long as somebody stands in it, or may soon again. */
   static at(lock: Lock): Line {
     const line = lines.get(lock) ?? new Line(lock);
     lines.set(lock, line);
@@ -45,8 +68,14 @@ export class Line {
 
   private constructor(lock: Lock) {
     this.#lock = lock;
-    this.#lookout = new Lookout(lock);
-    this.#lastHolder = new LastHolder(lock, () => this.#lookout.wake());
+    // News may overtake the answer by which the line learns of its place.
+    const isOurs = (token: string) => !this.#place || token === this.#place.token;
+    this.#lookout = new Lookout(lock, isOurs);
+    this.#lastHolder = new LastHolder(
+      lock,
+      () => this.#lookout.wake(),
+      () => this.#heir(),
+    );
   }
 
   /**
@@ -73,7 +102,7 @@ export class Line {
         else waiter.fail(this.#unanswered(wait));
       }, 'awaited');
       const waiter: Waiter = {
-        attempt: () => patience.runInAsyncScope(attempt),
+        attempt: (bid) => patience.runInAsyncScope(attempt, null, bid),
         serve: leave(resolve),
         fail: leave(reject),
       };
@@ -92,11 +121,14 @@ export class Line {
 
   async #serve(): Promise<void> {
     this.#serving = true;
+    this.#lookout.stay();
     for (const waiter of this.#waiters) {
       while (this.#waiters.has(waiter)) await this.#serveHead(waiter);
     }
-    this.#lookout.close();
-    lines.delete(this.#lock, this);
+    this.#serving = false;
+    this.#place?.giveUp();
+    this.#place = undefined;
+    this.#lookout.leave(() => lines.delete(this.#lock, this));
   }
 
   /** One step of serving the head: a rest, or an attempt. */
@@ -111,22 +143,46 @@ export class Line {
 
   /** @param release is under way, and should be carried out first. */
   async #ask(waiter: Waiter, release: Promise<unknown> | undefined): Promise<void> {
+    const bid = { place: this.#place, patience: this.#lookout.patience };
     this.#lookout.asking();
     try {
-      const outcome = await waiter.attempt();
-      if ('granted' in outcome) return this.#refused(outcome, release);
+      const outcome = await waiter.attempt(bid);
+      this.#place = 'granted' in outcome ? outcome.place : undefined;
+      const wasPassed = this.#turn.asked(!('granted' in outcome));
+      if ('granted' in outcome) return this.#refused(outcome, release, wasPassed);
       this.#lookout.granted();
       // Who left the line in the meantime gets nothing, and nothing may stay behind.
       if (!waiter.serve(outcome)) outcome.discard();
     } catch (error) {
+      this.#place = undefined;
       // The head asked for all, and all must hear of an outage in time.
       for (const waiter of this.#waiters) waiter.fail(error);
     }
   }
 
-  async #refused({ retryAfter = Infinity }: Refusal, release?: Promise<unknown>): Promise<void> {
+  async #refused(
+    { retryAfter, place }: Refusal,
+    release: Promise<unknown> | undefined,
+    wasPassed: boolean,
+  ): Promise<void> {
     this.#lastHolder.seen();
-    if (release) await release;
-    else await this.#lookout.restRefused(retryAfter);
+    // Whoever has a place will be called, even if the release is carried out only after this attempt; but
+    // nobody calls an heir.
+    if (release && (!place || wasPassed)) await release;
+    else await this.#lookout.restRefused(retryAfter, place?.keptFor);
+  }
+
+  /** The token for the next of this line, to which the lock is passed on while the turn lasts. */
+  #heir(): string | undefined {
+    const { store, name } = this.#lock;
+    const { patience } = this.#lookout;
+    if (patience === undefined || this.#waiters.size === 0 || !this.#turn.pass()) return undefined;
+    if (!this.#place) {
+      const token = newToken();
+      const terms = { ttl: patience, timeout: store.timeout ?? 5_000 };
+      const giveUp = () => void undo(newClaim(store, name, token, terms));
+      this.#place = { token, keptFor: 0, giveUp };
+    }
+    return this.#place.token;
   }
 }

@@ -15,6 +15,8 @@ export interface StoreUnderTest {
   fence?: boolean;
   /** Whether `watch` wakes those who wait. Default: true. */
   watch?: boolean;
+  /** Whether it keeps a queue of those who wait. Default: false. */
+  queue?: boolean;
   /** The cases that it cannot pass: the reason, by the title of the case. */
   skip?: Record<string, string>;
   /**
@@ -74,9 +76,9 @@ export function altered(store: LockStore, replaced: Partial<LockStore>): LockSto
     timeout: store.timeout ?? 5_000,
     maxTtl: store.maxTtl ?? Number.MAX_SAFE_INTEGER,
     ordered: store.ordered,
-    acquire: (name, token, ttl) => store.acquire(name, token, ttl),
+    acquire: (...request) => store.acquire(...request),
     extend: (name, token, ttl) => store.extend(name, token, ttl),
-    release: (name, token) => store.release(name, token),
+    release: (...request) => store.release(...request),
     ...(store.watch && { watch: store.watch.bind(store) }),
     ...replaced,
   };

@@ -9,6 +9,7 @@ import { basics } from './basics.js';
 import { expiry } from './expiry.js';
 import { extension } from './extension.js';
 import type { Case, StoreFixture, StoreUnderTest } from './fixture.js';
+import { inTurn } from './in-turn.js';
 import { jobs } from './jobs.js';
 import { blocking, loss } from './loss.js';
 import { names } from './names.js';
@@ -29,6 +30,7 @@ const lasting: Record<string, Case[]> = {
   'Extension and renewal': extension,
   Loss: loss,
   Waiting: waiting,
+  'In turn': inTurn,
   Jobs: jobs,
 };
 
@@ -43,7 +45,8 @@ const lasting: Record<string, Case[]> = {
  * @throws RangeError if `skip` names a case that there is not, or `cases` is not one of its values.
  */
 export function testStore(subject: StoreUnderTest): void {
-  const { name, create, skip = {}, step = 1, fence = true, watch = true, cases = 'all' } = subject;
+  const { name, create, skip = {}, cases = 'all' } = subject;
+  const { step = 1, fence = true, watch = true, queue = false } = subject;
   if (cases !== 'all' && cases !== 'essential')
     throw new RangeError(`cases is 'all' or 'essential', not ${JSON.stringify(cases)}`);
   assertKnown(Object.keys(skip));
@@ -61,6 +64,7 @@ export function testStore(subject: StoreUnderTest): void {
     });
     const declare = (chapters: Record<string, Case[]>, concurrency: number) => {
       for (const [chapter, all] of Object.entries(chapters)) {
+        if (all === inTurn && !queue) continue;
         const chosen = all.filter(({ essential }) => cases === 'all' || essential);
         if (chosen.length === 0) continue;
         describe(chapter, { concurrency }, () => {

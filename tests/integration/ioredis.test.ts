@@ -35,6 +35,7 @@ for (const [version, connectClient] of Object.entries(connectors)) {
   testStore({
     name: `IoredisStore, ioredis ${version}`,
     cases: version === '6' ? 'all' : 'essential',
+    queue: true,
     create() {
       const [one, two] = [connectClient(), connectClient()];
       const close = () => {
@@ -225,9 +226,9 @@ describe('ioredis: being woken', () => {
     String(await scene.admin.call('CLIENT', 'LIST'))
       .trim()
       .split('\n').length;
-  /** The connection that has subscribed, by its number. */
+  /** The connection that has subscribed, to a lock and its mailbox, by its number. */
   const subscriber = async () =>
-    /^id=(\d+) .* sub=1 /m.exec(
+    /^id=(\d+) .* sub=2 /m.exec(
       String(await scene.admin.call('CLIENT', 'LIST', 'TYPE', 'pubsub')),
     )?.[1];
 
@@ -276,6 +277,7 @@ describe('ioredis: being woken', () => {
   test('a connection that cannot be made is given up, and the wait ends in time', async () => {
     await using client = connect(scene.server.url);
     await client.ping();
+    await eventually('nobody waits any more', async () => (await subscriber()) === undefined);
     const before = await connections();
     const other = new IoredisStore(scene.admin);
     await other.acquire('refused', thief, 60_000);

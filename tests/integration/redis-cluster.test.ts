@@ -84,6 +84,7 @@ type Open = () => Promise<{ store: LockStore; close(): unknown }>;
 function testCluster(name: string, open: Open, skip: Record<string, string> = {}): void {
   testStore({
     name,
+    queue: true,
     skip,
     cases: 'essential',
     async create() {

@@ -23,6 +23,7 @@ for (const [name, open] of Object.entries(clients)) {
   testStore({
     name,
     cases: 'essential',
+    queue: true,
     async create() {
       const [one, two] = [await open(group), await open(group)];
       const close = async () => {

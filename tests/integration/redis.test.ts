@@ -43,6 +43,7 @@ for (const [version, connectClient] of Object.entries(connectors)) {
   testStore({
     name: `RedisStore, node-redis ${version}`,
     cases: version === '6' ? 'all' : 'essential',
+    queue: true,
     async create() {
       const [one, two] = [await connectClient(), await connectClient()];
       const close = async () => {
@@ -192,7 +193,7 @@ describe('redis: names', () => {
     assert.equal((await client.keys('dlock:*')).length, 0);
   });
 
-  test('lock and fence lie in one slot of a cluster, whatever the name', async () => {
+  test('lock, fence and queue lie in one slot of a cluster, whatever the name', async () => {
     const nodes = `dlock-nodes-${process.pid}.conf`;
     await using server = await startRedis([
       '--cluster-enabled',
@@ -208,7 +209,9 @@ describe('redis: names', () => {
     const own = braces.map((name) => `\0${name}`);
     for (const name of [...braces, ...own, ...randomNames(300)]) {
       const key = `dlock:${name}`;
-      assert.equal(await slot(`\0${key}`), await slot(key), JSON.stringify(name));
+      for (const beside of ['\0', '\0\0\0\0', '\0\0\0\0\0']) {
+        assert.equal(await slot(beside + key), await slot(key), JSON.stringify(name));
+      }
     }
   });
 });
@@ -230,7 +233,10 @@ describe('redis: trouble', () => {
     await admin.sendCommand(['ACL', ...waking]);
     await store.acquire('import', thief, 60_000);
     const waiting = acquire(store, 'import');
-    await eventually('it subscribes', async () => (await admin.pubSubChannels()).length === 1);
+    await eventually(
+      'it subscribes',
+      async () => (await admin.pubSubChannels('dlock:import')).length === 1,
+    );
     await store.release('import', thief);
     assert.equal(await (await waiting).release(), true);
     // Before that, the release was not allowed to publish, and that was all.

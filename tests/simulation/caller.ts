@@ -4,10 +4,10 @@ import type { Connection } from './connection.js';
 import { type Call, isPast, type Judge, must, type Tenure } from './invariants.js';
 import type { SimulatedProcess } from './process.js';
 import type { Action, Take } from './script.js';
+import { lock } from './server.js';
 import type { Servers } from './servers.js';
 import type { World } from './world.js';
 
-export const lock = 'lock';
 const period = 'period';
 const bodyFailed = new Error('the body failed');
 

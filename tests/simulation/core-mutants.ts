@@ -167,7 +167,7 @@ export const coreMutants: readonly Mutant[] = [
   {
     name: 'every attempt has the same token',
     file: 'api/acquire.ts',
-    text: 'newToken()',
+    text: 'place?.token ?? newToken()',
     replacement: "'a'.repeat(32)",
   },
   {
@@ -202,8 +202,8 @@ export const coreMutants: readonly Mutant[] = [
   },
   {
     name: 'the line keeps its watch',
-    file: 'line/lookout.ts',
-    text: 'this.#watch?.then((watch) => watch?.[Symbol.asyncDispose]()).catch(() => {});',
+    file: 'line/watch.ts',
+    text: 'this.#opening?.then((opened) => opened?.[Symbol.asyncDispose]()).catch(() => {});',
     replacement: '',
   },
   {
@@ -229,6 +229,72 @@ export const coreMutants: readonly Mutant[] = [
     file: 'line/last-holder.ts',
     text: 'return this.#heldUntil >= start.monotonic ||',
     replacement: 'return this.#heldUntil > 0 ||',
+  },
+  {
+    name: 'the line takes a new token each time that it asks',
+    file: 'api/acquire.ts',
+    text: 'place?.token ?? newToken()',
+    replacement: 'newToken()',
+  },
+  {
+    name: 'the line that empties keeps its place',
+    file: 'line/line.ts',
+    text: '    this.#place?.giveUp();\n',
+    replacement: '',
+  },
+  {
+    name: 'a token is used again although its fate is in doubt',
+    file: 'api/acquire.ts',
+    text: 'claim.acquires.isOver && patience',
+    replacement: 'patience',
+  },
+  {
+    name: 'patience without a watch',
+    file: 'line/lookout.ts',
+    text: 'return this.#watch.isOpen ? longestRest / restShare : undefined;',
+    replacement: 'return longestRest / restShare;',
+  },
+  {
+    name: 'whoever is behind the next does not look after it',
+    file: 'line/lookout.ts',
+    text: 'else this.#wakeWithin(after);',
+    replacement: '',
+  },
+  {
+    name: 'news that comes while the head asks is lost',
+    file: 'line/lookout.ts',
+    text: 'Math.min(this.#longestRest(keptFor), retryAfter, woken)',
+    replacement: 'Math.min(this.#longestRest(keptFor), retryAfter, woken + 5_000)',
+  },
+  {
+    name: 'the line rests for longer than its place is kept',
+    file: 'line/lookout.ts',
+    text: 'return spread(keptFor * restShare);',
+    replacement: 'return 2 * keptFor;',
+  },
+  {
+    name: 'the watch of a line that went stays open',
+    file: 'line/lookout.ts',
+    text: 'if (comesAgain) this.#watch.later(close);',
+    replacement: 'if (comesAgain) onLeft();',
+  },
+  {
+    name: 'a turn has no end',
+    file: 'line/turn.ts',
+    text: 'clock.monotonic() < this.#end && this.#leases < most',
+    replacement: 'clock.monotonic() < Infinity',
+  },
+  {
+    name: 'an heir does not ask',
+    file: 'line/line.ts',
+    text: '      this.#place = { token, keptFor: 0, giveUp };\n',
+    replacement: '      void giveUp;\n      return token;\n',
+  },
+  {
+    name: 'the place is lost when the line asks behind a release',
+    file: 'line/line.ts',
+    text: "this.#place = 'granted' in outcome ? outcome.place : undefined;",
+    replacement: 'this.#place = undefined;',
   },
   {
     name: 'a body is done although its lease was lost',

@@ -20,7 +20,14 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'an ordered wire delays an acquire that fails by an older one, and its undo is cut off',
     script: {
       seed: 28,
-      server: { timeout: 100, wakes: false, fences: false, knowsLife: false, step: 1 },
+      server: {
+        timeout: 100,
+        queues: false,
+        wakes: false,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
       processes: [
         {
           rate: 1,
@@ -48,7 +55,14 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'a mark that a period is done is not cut to what its runner’s lease had left',
     script: {
       seed: -31_407_535,
-      server: { timeout: 500, wakes: false, fences: false, knowsLife: true, step: 1 },
+      server: {
+        timeout: 500,
+        queues: false,
+        wakes: false,
+        fences: false,
+        knowsLife: true,
+        step: 1,
+      },
       processes: [
         { rate: 1, ordered: false, sleeps: false, fates: [] },
         {
@@ -78,7 +92,14 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'a wait that a stall swallowed, without a word from the store, does not end with "held"',
     script: {
       seed: 1,
-      server: { timeout: 500, wakes: true, fences: false, knowsLife: false, step: 1 },
+      server: {
+        timeout: 500,
+        queues: false,
+        wakes: true,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
       processes: [
         { rate: 1, ordered: false, sleeps: false, fates: [] },
         {
@@ -104,7 +125,14 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'a wait that began while a lease of its process was left to lapse may end with "held"',
     script: {
       seed: 2,
-      server: { timeout: 2_000, wakes: false, fences: false, knowsLife: false, step: 1 },
+      server: {
+        timeout: 2_000,
+        queues: false,
+        wakes: false,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
       processes: [
         {
           rate: 1,
@@ -133,7 +161,14 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'quorum: a token is not asked for again while a release of it may still come',
     script: {
       seed: 2,
-      server: { timeout: 500, wakes: false, fences: false, knowsLife: false, step: 1 },
+      server: {
+        timeout: 500,
+        queues: false,
+        wakes: false,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
       members: 3,
       processes: [
         {
@@ -163,7 +198,14 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'quorum: no vote counts for longer than an extension allows that may still come',
     script: {
       seed: 1,
-      server: { timeout: 500, wakes: false, fences: false, knowsLife: false, step: 1 },
+      server: {
+        timeout: 500,
+        queues: false,
+        wakes: false,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
       members: 3,
       processes: [
         {
@@ -195,7 +237,14 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'a wait behind a lease of its process that is lost without a word may end with "held"',
     script: {
       seed: 1_662_054_917,
-      server: { timeout: 500, wakes: false, fences: false, knowsLife: false, step: 1 },
+      server: {
+        timeout: 500,
+        queues: false,
+        wakes: false,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
       processes: [
         { rate: 1, ordered: false, sleeps: false, fates: [] },
         {
@@ -221,7 +270,14 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'quorum: an acquire that comes after its lease was left to lapse is let go by nobody',
     script: {
       seed: -1_816_379_761,
-      server: { timeout: 100, wakes: false, fences: false, knowsLife: false, step: 1 },
+      server: {
+        timeout: 100,
+        queues: false,
+        wakes: false,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
       members: 3,
       processes: [
         {

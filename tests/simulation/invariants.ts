@@ -7,6 +7,8 @@ import type { Connection } from './connection.js';
 import type { SimulatedProcess } from './process.js';
 import { type Request, type SimulatedServer, stranger } from './server.js';
 import type { Servers } from './servers.js';
+import { Turns } from './turns.js';
+import type { Fate } from './wire.js';
 import type { World } from './world.js';
 
 /** A promise of the library that a run has broken. */
@@ -88,6 +90,7 @@ export class Judge {
   readonly #grants = new Map<string, { process: SimulatedProcess; name: string; until: number }>();
   /** When each process last knew that a lock was held, by its monotonic clock. */
   readonly #knownHeld = new Map<SimulatedProcess, Map<string, number>>();
+  readonly #turns: Turns;
   #noted: Violation | undefined;
   #called = 0;
   #done = false;
@@ -97,6 +100,23 @@ export class Judge {
     this.#timeout = timeout;
     this.#world = world;
     this.#servers = servers;
+    const processOf = (token: string) => [...(this.#users.get(token) ?? [])][0];
+    this.#turns = new Turns(world, servers.at(0), processOf, must);
+  }
+
+  /** Something befalls a process that may cost it its turn, for so many milliseconds. */
+  disturbed(process: SimulatedProcess, ms?: number): void {
+    this.#turns.disturbed(process, ms);
+  }
+
+  /** The same for one of its messages. */
+  befallen(process: SimulatedProcess, fate: Fate): void {
+    this.#turns.befallen(process, fate);
+  }
+
+  /** A process asks with patience. */
+  patient({ name }: SimulatedProcess, canBeWoken: boolean): void {
+    if (!canBeWoken) this.#note('only who can be woken is patient', name);
   }
 
   call(process: SimulatedProcess, what: string, limit = Infinity, line?: string): Call {
@@ -124,8 +144,8 @@ export class Judge {
   sent(process: SimulatedProcess, request: Request): void {
     const { token } = request;
     this.#sentAt.set(request, this.#servers.mark());
-    const users = this.#users.get(token) ?? new Set();
-    this.#users.set(token, users.add(process));
+    this.#uses(process, token);
+    if (request.heir) this.#uses(process, request.heir);
     this.#checkInFlight(process, request);
     const asked = request.operation === 'acquire' ? this.#asked.get(token) : undefined;
     const since = asked ?? process.monotonic();
@@ -134,6 +154,11 @@ export class Judge {
     const grant = this.#grants.get(token);
     if (grant && request.operation === 'release')
       grant.until = Math.min(grant.until, process.monotonic());
+  }
+
+  #uses(process: SimulatedProcess, token: string): void {
+    const users = this.#users.get(token) ?? new Set();
+    this.#users.set(token, users.add(process));
   }
 
   /** Whoever sent it has its answer, or its error. */
@@ -167,7 +192,11 @@ export class Judge {
   ): void {
     const { operation, name, token, ttl } = request;
     this.#checkRefusal(request, answer);
-    if (typeof answer === 'object' && !answer.granted) this.#knowsHeld(process, name);
+    if (typeof answer === 'object' && !answer.granted) {
+      this.#knowsHeld(process, name);
+      // The line keeps its token from ask to ask.
+      this.#asked.delete(token);
+    }
     const isGrant = typeof answer === 'object' && answer.granted;
     if (isGrant || (answer === true && operation === 'extend' && this.#grants.has(token)))
       this.#grants.set(token, { process, name, until: process.monotonic() - ms + ttl });
@@ -286,6 +315,7 @@ export class Judge {
     if (this.#noted) throw this.#noted;
     this.#checkHolders();
     this.#checkCalls();
+    this.#turns.check();
   }
 
   /** Called when nothing moves any more. */
@@ -313,6 +343,7 @@ export class Judge {
       'nothing is left',
       'a message',
     );
+    this.#turns.finish();
     for (const [signal, { alive }] of this.#signals) {
       const listeners = alive ? getEventListeners(signal, 'abort').length : 0;
       must(listeners === 0, 'nothing is left', 'a listener');

@@ -6,7 +6,8 @@ import type { Request } from './server.js';
 
 export class Observed implements LockStore {
   readonly timeout: number;
-  readonly watch?: (name: string, wake: () => void) => Promise<AsyncDisposable>;
+  readonly ordered: boolean;
+  readonly watch?: NonNullable<LockStore['watch']>;
   readonly #store: LockStore;
   readonly #process: SimulatedProcess;
   readonly #judge: Judge;
@@ -14,14 +15,15 @@ export class Observed implements LockStore {
   constructor(store: LockStore, timeout: number, process: SimulatedProcess, judge: Judge) {
     this.#store = store;
     this.timeout = timeout;
+    this.ordered = store.ordered === true;
     this.#process = process;
     this.#judge = judge;
     if (store.watch) this.watch = store.watch.bind(store);
   }
 
-  acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+  acquire(name: string, token: string, ttl: number, patience?: number): Promise<Attempt> {
     const request = { operation: 'acquire', name, token, ttl } as const;
-    return this.#observe(request, this.#store.acquire(name, token, ttl));
+    return this.#observe(request, this.#store.acquire(name, token, ttl, patience));
   }
 
   extend(name: string, token: string, ttl: number): Promise<boolean> {
@@ -29,9 +31,9 @@ export class Observed implements LockStore {
     return this.#observe(request, this.#store.extend(name, token, ttl));
   }
 
-  release(name: string, token: string): Promise<boolean> {
-    const request = { operation: 'release', name, token, ttl: 0 } as const;
-    return this.#observe(request, this.#store.release(name, token));
+  release(name: string, token: string, heir?: string): Promise<boolean> {
+    const request = { operation: 'release', name, token, ttl: 0, heir } as const;
+    return this.#observe(request, this.#store.release(name, token, heir));
   }
 
   async #observe<T extends Attempt | boolean>(request: Request, asked: Promise<T>): Promise<T> {

@@ -1,11 +1,11 @@
 /** One run: plays a script in a world of its own, and watches over every step. */
-import { Caller, lapse, lock } from './caller.js';
+import { Caller, lapse } from './caller.js';
 import { Connection } from './connection.js';
 import type { compileCore } from './core.js';
 import { Judge, must, Violation } from './invariants.js';
 import { SimulatedProcess } from './process.js';
 import type { Action, ProcessTraits, Restart, Script, Step } from './script.js';
-import { SimulatedServer } from './server.js';
+import { lock, SimulatedServer } from './server.js';
 import { Servers } from './servers.js';
 import type { Fate } from './wire.js';
 import { randomFrom, World } from './world.js';
@@ -135,24 +135,29 @@ class Run {
     const { process, connection, traits } = seat;
     switch (action.do) {
       case 'stall':
+        this.#judge.disturbed(process, action.ms);
         process.stall(action.ms, action.first);
         return true;
       case 'sleep':
+        this.#judge.disturbed(process, action.ms);
         if (traits.sleeps) process.sleep(action.ms, action.first);
         return true;
       case 'set clock':
         process.setWall(traits.sleeps ? Math.abs(action.ms) : action.ms);
         return true;
       case 'cut':
+        this.#judge.disturbed(process);
         connection.cut(action.share, action.member);
         return true;
       case 'freeze':
+        this.#disturbAll(action.ms);
         this.#servers.at(action.member ?? 0).freeze(action.ms);
         return true;
       case 'restart':
         this.#restart(action);
         return true;
       case 'rob':
+        this.#disturbAll();
         if (this.#servers.at(0).rob(lock, action.ttl)) this.#world.tell('robbed of a key', 'store');
         return true;
       case 'kill':
@@ -164,6 +169,11 @@ class Run {
       default:
         return false;
     }
+  }
+
+  /** Something befalls the store of all processes. */
+  #disturbAll(ms?: number): void {
+    for (const { process } of this.#seats) this.#judge.disturbed(process, ms);
   }
 
   /** Whoever comes back empty has stayed away until no lease counts on its vote any more. */

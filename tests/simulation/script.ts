@@ -95,22 +95,22 @@ const wait = some(0, Infinity, 300, 2_000);
 const first = some<First>('timers', 'replies');
 
 /** What befalls messages that take so long. */
-const fates = (ms: fc.Arbitrary<number>): fc.Arbitrary<Fate> =>
+const fates = (ms: fc.Arbitrary<number>, delivered = 8): fc.Arbitrary<Fate> =>
   weighted([
-    [8, { kind: some('delivered' as const), there: ms, back: ms }],
+    [delivered, { kind: some('delivered' as const), there: ms, back: ms }],
     [1, { kind: some('sent again' as const), there: ms, again: ms, back: ms }],
     [1, { kind: some('request lost' as const), fails: ms }],
     [2, { kind: some('reply lost' as const), there: ms, fails: ms }],
     [2, { kind: some('late' as const), fails: ms, share }],
   ]);
 
-const processes = (ms: fc.Arbitrary<number>, maxLength = 25) =>
+const processes = (ms: fc.Arbitrary<number>, messages = fates(ms), maxLength = 25) =>
   fc.array(
     fc.record({
       rate: some(1, 0.996, 1.004),
       ordered: fc.boolean(),
       sleeps: fc.boolean(),
-      fates: fc.array(fates(ms), { maxLength }),
+      fates: fc.array(messages, { maxLength }),
     }),
     { minLength: 3, maxLength: 3 },
   );
@@ -118,6 +118,7 @@ const processes = (ms: fc.Arbitrary<number>, maxLength = 25) =>
 const server = fc.record({
   timeout: some(500, 100, 2_000),
   wakes: fc.boolean(),
+  queues: fc.boolean(),
   fences: fc.boolean(),
   knowsLife: fc.boolean(),
   step: some(1, 1, 1_000),
@@ -236,6 +237,26 @@ const contest: fc.Arbitrary<Action> = weighted([
   [1, locked],
   ...befallsMembers,
 ]);
+/** Processes that take turns, while little befalls them. */
+const patient = { wait: some(Infinity, 2_000), hold: fc.oneof(short, medium, some(7_000)) };
+const turns: fc.Arbitrary<Action> = weighted([
+  [20, { ...take, ...patient, minHold: some(0), ttl: some(20_000) }],
+  [1, stall],
+  [1, kill],
+]);
+const promptly = fc.integer({ min: 0, max: 3 });
+const inTurn: fc.Arbitrary<Script> = fc.record({
+  seed: fc.noShrink(fc.integer()),
+  server: server.map((traits) => ({ ...traits, wakes: true, queues: true })),
+  processes: processes(promptly, fates(promptly, 25)),
+  steps: fc.array(
+    fc.record({ after: fc.oneof(short, medium), process: fc.nat(2), action: turns }),
+    {
+      minLength: 3,
+      maxLength: 14,
+    },
+  ),
+});
 
 const scriptsOf = (
   action: fc.Arbitrary<Action>,
@@ -254,6 +275,7 @@ export const scripts: fc.Arbitrary<Script> = fc.oneof(
   { weight: 3, arbitrary: scriptsOf(anything, duration, delay, fc.nat(2)) },
   { weight: 3, arbitrary: scriptsOf(extensions, medium, delays(3, 3, 2), some(0, 0, 0, 1)) },
   { weight: 1, arbitrary: scriptsOf(crowd, medium, delay, fc.nat(1)) },
+  { weight: 3, arbitrary: inTurn },
 );
 
 const scriptsOfQuorum = (
@@ -266,7 +288,7 @@ const scriptsOfQuorum = (
     .record({
       members: some(3),
       script: scriptsOf(action, after, ms, process),
-      processes: processes(ms, 60),
+      processes: processes(ms, fates(ms), 60),
     })
     .map(({ members, script, processes }) => ({ ...script, members, processes }));
 

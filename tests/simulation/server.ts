@@ -1,5 +1,6 @@
 /** A server: it never fails by itself, but can be frozen, robbed and restarted. */
-import type { Attempt } from '../../src/store.js';
+import type { Attempt, News } from '../../src/store.js';
+import { SimulatedQueue } from './queue.js';
 import type { World } from './world.js';
 
 export interface Request {
@@ -7,9 +8,17 @@ export interface Request {
   readonly name: string;
   readonly token: string;
   readonly ttl: number;
+  /** Whoever asks waits, can be woken by `call`, and asks again within this time. */
+  readonly patience?: number | undefined;
+  /** Brings news to the process that waits; false where the server can tell that nobody receives it. */
+  readonly call?: (news: News) => boolean;
+  /** Of a release: the token that asks right behind. */
+  readonly heir?: string | undefined;
 }
 
 export interface ServerTraits {
+  /** Whether it keeps a queue of those who wait with patience. */
+  readonly queues: boolean;
   /** Whether it mints fences. */
   readonly fences: boolean;
   /** Whether a refusal says how long the holder still lives. */
@@ -25,7 +34,17 @@ interface Key {
   readonly token: string;
   readonly fence: number;
   end: number;
+  /** It is but promised to the token, until that asks. */
+  readonly isPromise?: boolean;
+  /** It is promised to a token of the process that released it. */
+  readonly isHeirs?: boolean;
 }
+
+/** For how long a lock is promised to the next, in milliseconds. */
+const promiseLife = 1_000;
+
+/** The lock that all simulated processes take. */
+export const lock = 'lock';
 
 /** The token of who comes and takes what is not his. */
 export const stranger = 'stranger';
@@ -38,6 +57,12 @@ export class SimulatedServer {
   readonly robbed = new Set<string>();
   readonly watchers = new Map<() => void, string>();
   readonly name: string;
+  /** Of those who wait with patience, for each lock. */
+  readonly #queues = new Map<string, SimulatedQueue>();
+  /** The tokens that took the lock once it was promised to them, in order. */
+  readonly turns: string[] = [];
+  /** When the lock last came to a process that had not passed it on to itself. */
+  turnSince = 0;
   readonly #world: World;
   readonly traits: ServerTraits;
   #lastFence = 0;
@@ -60,6 +85,12 @@ export class SimulatedServer {
   holder(name: string): Key | undefined {
     const key = this.keys.get(name);
     return key && key.end > this.#world.now ? key : undefined;
+  }
+
+  queueOf(name: string): SimulatedQueue {
+    const queue = this.#queues.get(name) ?? new SimulatedQueue();
+    this.#queues.set(name, queue);
+    return queue;
   }
 
   /** The last request with a token that it did not refuse. */
@@ -103,7 +134,10 @@ export class SimulatedServer {
     this.#downUntil = Math.max(this.#downUntil, this.#world.now + ms);
     if (memory === 'kept') return;
     this.restartedEmpty = true;
-    this.#world.at(this.#downUntil, () => this.keys.clear());
+    this.#world.at(this.#downUntil, () => {
+      this.keys.clear();
+      this.#queues.clear();
+    });
   }
 
   /** Its memory is short, or somebody deletes the key; and may take the lock, for `ttl`. */
@@ -112,32 +146,67 @@ export class SimulatedServer {
     if (!holder) return false;
     this.robbed.add(holder.token);
     this.keys.delete(name);
+    this.#queues.delete(name);
     this.#lastFence += 1;
     const end = this.#world.now + ttl;
     if (ttl > 0) this.keys.set(name, { token: stranger, fence: this.#lastFence, end });
     return true;
   }
 
-  #execute({ operation, name, token, ttl }: Request): Attempt | boolean {
-    const { fences, knowsLife, step } = this.traits;
-    const life = Math.ceil(ttl / step) * step;
+  #execute(request: Request): Attempt | boolean {
+    const { operation, name, token, ttl } = request;
+    const life = Math.ceil(ttl / this.traits.step) * this.traits.step;
     const key = this.holder(name);
-    const ours = key?.token === token;
-    if (operation === 'acquire') {
-      if (key && !ours) {
-        return { granted: false, ...(knowsLife && { retryAfter: key.end - this.#world.now }) };
-      }
-      const fence = key?.fence ?? ++this.#lastFence;
-      if (!key) this.keys.set(name, { token, fence, end: this.#world.now + life });
-      return { granted: true, ...(fences && { fence }) };
-    }
-    if (!key || !ours) return false;
-    if (operation === 'extend') {
+    if (operation === 'acquire') return this.#acquire(request, life);
+    if (operation === 'release') this.queueOf(name).leave(token);
+    if (key?.token !== token) return false;
+    if (operation === 'release') {
+      this.keys.delete(name);
+      if (request.heir && this.traits.queues) this.#promise(name, request.heir, true);
+      else this.#handOn(name);
+    } else if (!key.isPromise) {
       key.end = this.#world.now + life;
-      return true;
     }
-    this.keys.delete(name);
+    return !key.isPromise;
+  }
+
+  #acquire({ name, token, patience, call }: Request, life: number): Attempt {
+    const { fences, knowsLife, queues } = this.traits;
+    const { now } = this.#world;
+    const key = this.holder(name);
+    if (key && key.token !== token) {
+      const refused = { granted: false as const, ...(knowsLife && { retryAfter: key.end - now }) };
+      if (!queues || !patience || !call) return refused;
+      const { ahead, keptFor } = this.queueOf(name).stand({ token, call }, patience, now);
+      return ahead === 0
+        ? { ...refused, placeFor: keptFor }
+        : { granted: false, placeFor: keptFor };
+    }
+    const held = key && !key.isPromise ? key : undefined;
+    const fence = held?.fence ?? ++this.#lastFence;
+    if (!held) this.keys.set(name, { token, fence, end: now + life });
+    if (name === lock && !held && !key?.isHeirs) {
+      this.turnSince = now;
+      if (key) this.turns.push(token);
+    }
+    this.queueOf(name).leave(token);
+    return { granted: true, ...(fences && { fence }) };
+  }
+
+  /** The lock came free: it is promised to the next who can be reached, or all who watch are woken. */
+  #handOn(name: string): void {
+    const next = this.queueOf(name).call(this.#world.now);
+    if (next) {
+      this.#promise(name, next, false);
+      return;
+    }
     for (const [wake, watched] of [...this.watchers]) if (watched === name) wake();
-    return true;
+  }
+
+  #promise(name: string, token: string, isHeirs: boolean): void {
+    const end = this.#world.now + promiseLife;
+    this.queueOf(name).leave(token);
+    this.keys.set(name, { token, fence: 0, end, isPromise: true, isHeirs });
+    this.#world.tell(isHeirs ? 'passed on' : 'promised', this.name, () => token.slice(0, 4));
   }
 }

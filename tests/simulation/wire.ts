@@ -10,7 +10,7 @@
  * that has failed a request does not hold its connection's queue for longer than that. Without a
  * bound, no core could ever be sure that an acquire which failed is not still to come.
  */
-import type { Attempt, LockStore } from '../../src/store.js';
+import type { Attempt, LockStore, News } from '../../src/store.js';
 import type { Judge } from './invariants.js';
 import type { SimulatedProcess } from './process.js';
 import type { Request, SimulatedServer } from './server.js';
@@ -58,7 +58,7 @@ export class Wire implements LockStore {
   readonly timeout: number;
   /** A store that wakes says so, like Redis: even of a pool, whose requests overtake each other. */
   readonly ordered: boolean;
-  readonly watch?: (name: string, wake: () => void) => Promise<AsyncDisposable>;
+  readonly watch?: (name: string, wake: (news?: News) => void) => Promise<AsyncDisposable>;
   readonly #world: World;
   readonly #process: SimulatedProcess;
   readonly #server: SimulatedServer;
@@ -67,7 +67,7 @@ export class Wire implements LockStore {
   readonly #fates: Iterator<Fate>;
   readonly #pending = new Set<Message>();
   /** By what the store calls when a lock comes free. */
-  readonly #wakes = new Map<() => void, () => void>();
+  readonly #wakes = new Map<() => void, (news?: News) => void>();
   #lastArrival = 0;
   #lastReply = 0;
   #healed = false;
@@ -94,16 +94,18 @@ export class Wire implements LockStore {
     if (wakes) this.watch = (name, wake) => this.#watch(name, wake);
   }
 
-  acquire(name: string, token: string, ttl: number): Promise<Attempt> {
-    return this.#send({ operation: 'acquire', name, token, ttl });
+  acquire(name: string, token: string, ttl: number, patience?: number): Promise<Attempt> {
+    const call = (news: News) => this.#call(name, news);
+    if (patience !== undefined) this.#judge.patient(this.#process, this.#wakes.size > 0);
+    return this.#send({ operation: 'acquire', name, token, ttl, patience, call });
   }
 
   extend(name: string, token: string, ttl: number): Promise<boolean> {
     return this.#send({ operation: 'extend', name, token, ttl });
   }
 
-  release(name: string, token: string): Promise<boolean> {
-    return this.#send({ operation: 'release', name, token, ttl: 0 });
+  release(name: string, token: string, heir?: string): Promise<boolean> {
+    return this.#send({ operation: 'release', name, token, ttl: 0, heir });
   }
 
   get idle(): boolean {
@@ -126,7 +128,7 @@ export class Wire implements LockStore {
     }
     // The subscriber has missed what happened meanwhile, and wakes everybody once it is back.
     for (const wake of this.#wakes.values()) {
-      this.#world.in(20, () => this.#process.do('replies', wake));
+      this.#world.in(20, () => this.#process.do('replies', () => wake()));
     }
   }
 
@@ -138,6 +140,7 @@ export class Wire implements LockStore {
   /** The process has died: what it sent is still on its way, but nobody waits for it. */
   abandon(): void {
     for (const watcher of this.#wakes.keys()) this.#server.watchers.delete(watcher);
+    this.#wakes.clear();
     this.#pending.clear();
   }
 
@@ -152,7 +155,7 @@ export class Wire implements LockStore {
     ).finally(() => this.#judge.settled(this.#process, request));
   }
 
-  async #watch(name: string, wake: () => void): Promise<AsyncDisposable> {
+  async #watch(name: string, wake: (news?: News) => void): Promise<AsyncDisposable> {
     const onRelease = () => this.#wakeUp(onRelease, wake);
     await this.#transmit<true>(
       () => 'watch',
@@ -168,14 +171,24 @@ export class Wire implements LockStore {
     };
   }
 
-  #wakeUp(watcher: () => void, wake: () => void): void {
+  /** News for this process alone. Nobody receives it once the process is dead, or has stopped to watch. */
+  #call(name: string, news: News): boolean {
+    const watching = [...this.#wakes].filter(
+      ([watcher]) => this.#server.watchers.get(watcher) === name,
+    );
+    for (const [watcher, wake] of watching) this.#wakeUp(watcher, wake, news);
+    return watching.length > 0;
+  }
+
+  #wakeUp(watcher: () => void, wake: (news?: News) => void, news?: News): void {
     const fate = this.#nextFate();
+    this.#judge.befallen(this.#process, fate);
     if ('fails' in fate) this.#world.tell('wake-up lost', this.#process.name);
     else {
       this.#world.in(fate.there, () => {
         if (!this.#wakes.has(watcher)) return;
-        this.#world.tell('woken', this.#process.name);
-        this.#process.do('replies', wake);
+        this.#world.tell(news?.after ? 'alarmed' : 'woken', this.#process.name);
+        this.#process.do('replies', () => wake(news));
       });
     }
   }
@@ -187,6 +200,7 @@ export class Wire implements LockStore {
 
   #transmit<T>(about: () => string, carryOut: (answer: (answer: T) => void) => void): Promise<T> {
     const fate = this.#nextFate();
+    this.#judge.befallen(this.#process, fate);
     this.#world.tell(fate.kind, this.#process.name, () => `${about()} ${JSON.stringify(fate)}`);
     return new Promise<T>((resolve, reject) => {
       const number = ++this.#sent;

@@ -13,7 +13,7 @@ export interface IoredisClient {
   /** `ready` while commands can be sent. By it, clients of ioredis are told from all others. */
   readonly status: string;
   readonly isCluster: boolean;
-  readonly options: { readonly keyPrefix?: string | undefined };
+  readonly options: { readonly keyPrefix?: string | undefined; readonly sentinels?: unknown };
   /** The command EVAL; resolves to its reply. */
   eval(script: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
   /** Another connection, by which those who wait are woken. */
@@ -23,7 +23,11 @@ export interface IoredisClient {
 /** The part of a duplicate that the store needs to be woken. */
 interface IoredisSubscriberClient {
   connect(): Promise<unknown>;
-  on(event: 'error' | 'message' | 'ready', listener: (channel: string) => void): unknown;
+  readonly status: string;
+  on(
+    event: 'error' | 'message' | 'ready',
+    listener: (channel: string, text: string) => void,
+  ): unknown;
   once(event: 'ready', listener: () => void): unknown;
   subscribe(channel: string): Promise<unknown>;
   unsubscribe(channel: string): Promise<unknown>;
@@ -60,6 +64,7 @@ export class IoredisStore extends RedisLocks {
         client.eval(script, keys.length, ...keys, ...args),
       openSubscriber: (events: SubscriberEvents) => subscriberOf(client, events),
       isConnected: () => client.status === 'ready',
+      hasOneServer: !client.isCluster && !client.options.sentinels,
     };
     super('IoredisStore', access, options);
   }
@@ -80,6 +85,7 @@ function subscriberOf(client: IoredisClient, events: SubscriberEvents): Subscrib
     },
     subscribe: (channel) => connection.subscribe(channel),
     unsubscribe: (channel) => connection.unsubscribe(channel),
+    isReady: () => connection.status === 'ready',
     close: () => connection.disconnect(),
   };
 }

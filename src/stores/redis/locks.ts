@@ -3,12 +3,14 @@
  *
  * A lock is the key prefix + name, and holds exactly the token, as in the pattern that redis.io
  * describes under `SET`; so other clients of that pattern and ours exclude each other. Each
- * operation is one script, which Redis runs as one atomic step (redis.io, "Scripting with Lua").
+ * operation is one script.
  */
+import { randomBytes } from 'node:crypto';
 import { shown } from '../../base/shown.js';
-import type { Attempt, LockStore } from '../../store.js';
+import type { Attempt, LockStore, News } from '../../store.js';
 import { type KeyedStoreOptions, readOptions } from '../options.js';
 import { checkRequest } from '../requests.js';
+import { acquireInTurnScript, acquireScript, extendScript, releaseScript } from './scripts.js';
 import { type OpenSubscriber, RedisSubscriber } from './subscriber.js';
 
 /**
@@ -18,44 +20,6 @@ import { type OpenSubscriber, RedisSubscriber } from './subscriber.js';
  */
 const fenceMemory = 24 * 3_600_000;
 
-/**
- * KEYS: lock, fence. ARGV: token, ttl, the fence's ttl.
- *
- * Answers one integer, which costs less than an array: the fence, positive, if granted; else how
- * long the holder still lives, as a negative number, or 0 if for ever. A fence is a time in
- * microseconds, below 2^53 until the year 2255, and so exact in Lua's numbers; but it must be
- * formatted by hand, since Lua itself would write it as 1.8e+15.
- */
-const acquireScript = `
-if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
-  if redis.call('GET', KEYS[1]) ~= ARGV[1] then
-    local life = redis.call('PTTL', KEYS[1])
-    return life == -1 and 0 or -math.max(life, 1)
-  end
-  local minted = redis.call('GET', KEYS[2])
-  if minted then return tonumber(minted) end
-end
-local time = redis.call('TIME')
-local fence = math.max((redis.call('GET', KEYS[2]) or 0) + 1, time[1] * 1000000 + time[2])
-redis.call('SET', KEYS[2], string.format('%.0f', fence), 'PX', ARGV[3])
-return fence`;
-
-/** KEYS: lock. ARGV: token, ttl. Answers 1, or 0 if the token does not hold the lock. */
-const extendScript = `
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
-
-/**
- * KEYS: lock. ARGV: token, channel (which has the name of the lock's key). Answers 1, or 0 if the token
- * does not hold the lock. Who waits is woken by a message; a user who may not publish must be able to
- * release all the same, hence pcall.
- */
-const releaseScript = `
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[1])
-redis.pcall('PUBLISH', ARGV[2], '')
-return 1`;
-
 /** Runs a script by a client's `EVAL`. */
 export type Evaluate = (script: string, keys: string[], args: string[]) => Promise<unknown>;
 
@@ -63,6 +27,8 @@ export type Evaluate = (script: string, keys: string[], args: string[]) => Promi
 export interface RedisAccess {
   readonly evaluate: Evaluate;
   readonly openSubscriber: OpenSubscriber;
+  /** Whether the subscriber is connected to the very server that carries out the scripts. */
+  readonly hasOneServer: boolean;
   /** False: it has no connection to the server. Undefined: it does not say. */
   isConnected(): boolean | undefined;
 }
@@ -83,21 +49,35 @@ export abstract class RedisLocks implements LockStore {
     this.timeout = timeout;
     this.#prefix = prefix;
     this.#access = access;
-    this.#subscriber = new RedisSubscriber(access.openSubscriber, timeout);
+    const mailbox = `${prefix}\0${randomBytes(16).toString('hex')}`;
+    this.#subscriber = new RedisSubscriber(access.openSubscriber, mailbox, timeout);
   }
 
   get connected(): boolean | undefined {
     return this.#access.isConnected();
   }
 
-  async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+  async acquire(name: string, token: string, ttl: number, patience?: number): Promise<Attempt> {
     checkRequest('acquire', token, ttl);
     const key = this.#prefix + name;
     const args = [token, `${ttl}`, `${ttl + fenceMemory}`];
+    if (patience !== undefined && this.#subscriber.hears(key)) {
+      const mailbox = `${this.#access.hasOneServer ? '!' : '?'}${this.#subscriber.mailbox}`;
+      return this.#acquireInTurn(key, [...args, `${patience}`, mailbox]);
+    }
     const reply = await this.#access.evaluate(acquireScript, [key, fenceKey(key)], args);
     const number = integer(reply);
     if (number > 0) return { granted: true, fence: number };
     return { granted: false, retryAfter: number < 0 ? -number : undefined };
+  }
+
+  async #acquireInTurn(key: string, args: string[]): Promise<Attempt> {
+    const keys = [key, fenceKey(key), ...queueKeys(key)];
+    const reply = await this.#access.evaluate(acquireInTurnScript, keys, args);
+    if (!Array.isArray(reply)) return { granted: true, fence: positive(reply) };
+    const [life, kept] = [integer(reply[0]), integer(reply[1])];
+    if (life < 0 || kept < 0 || reply.length !== 2) throw unexpected(reply);
+    return { granted: false, retryAfter: life || undefined, placeFor: kept || undefined };
   }
 
   async extend(name: string, token: string, ttl: number): Promise<boolean> {
@@ -106,13 +86,14 @@ export abstract class RedisLocks implements LockStore {
     return yesOrNo(await this.#access.evaluate(extendScript, [this.#prefix + name], args));
   }
 
-  async release(name: string, token: string): Promise<boolean> {
+  async release(name: string, token: string, heir = ''): Promise<boolean> {
     checkRequest('release', token, 0);
     const key = this.#prefix + name;
-    return yesOrNo(await this.#access.evaluate(releaseScript, [key], [token, key]));
+    const keys = [key, ...queueKeys(key)];
+    return yesOrNo(await this.#access.evaluate(releaseScript, keys, [token, key, heir]));
   }
 
-  watch(name: string, wake: () => void): Promise<AsyncDisposable> {
+  watch(name: string, wake: (news?: News) => void): Promise<AsyncDisposable> {
     return this.#subscriber.watch(this.#prefix + name, wake);
   }
 }
@@ -126,6 +107,11 @@ export abstract class RedisLocks implements LockStore {
  */
 function fenceKey(key: string): string {
   return `\0${key}`;
+}
+
+/** The keys of a lock's queue, likewise: those begin with four to seven NULs. */
+function queueKeys(key: string): [queue: string, places: string] {
+  return [`\0\0\0\0${key}`, `\0\0\0\0\0${key}`];
 }
 
 /** Those out of reach of the fences, and of which each is another text in UTF-8. */
@@ -144,6 +130,12 @@ function yesOrNo(reply: unknown): boolean {
 function integer(reply: unknown): number {
   const number = typeof reply === 'string' && `${Number(reply)}` === reply ? Number(reply) : reply;
   if (Number.isSafeInteger(number)) return number as number;
+  throw unexpected(reply);
+}
+
+function positive(reply: unknown): number {
+  const number = integer(reply);
+  if (number > 0) return number;
   throw unexpected(reply);
 }
 

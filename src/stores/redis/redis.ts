@@ -24,6 +24,8 @@ export interface RedisClient {
   withCommandOptions?(options: { timeout: number }): Pick<RedisClient, 'eval'>;
   /** Clusters have it. */
   getMasters?(): unknown;
+  /** Those of Sentinel have it. */
+  getSentinelNode?(): unknown;
 }
 
 /** The part of a cluster of node-redis 4 that the store needs besides. */
@@ -66,6 +68,7 @@ export class RedisStore extends RedisLocks {
       evaluate: evaluateWith(client),
       openSubscriber: (events: SubscriberEvents) => subscriberOf(client, events),
       isConnected: () => client.isReady,
+      hasOneServer: !client.getMasters && !client.getSentinelNode,
     };
     super('RedisStore', access, options);
   }
@@ -99,7 +102,7 @@ function subscriberOf(client: RedisClient, events: SubscriberEvents): Subscriber
   if (!connection?.subscribe) throw new TypeError('This client cannot subscribe');
   // Without a listener an error would end the process; the client connects again by itself.
   connection.on('error', () => {});
-  const hear = (_message: string, channel: string) => events.message(channel);
+  const hear = (text: string, channel: string) => events.message(channel, text);
   let connecting: Promise<unknown> | undefined;
   return {
     async connect() {
@@ -111,6 +114,7 @@ function subscriberOf(client: RedisClient, events: SubscriberEvents): Subscriber
     },
     subscribe: (channel) => connection.subscribe(channel, hear),
     unsubscribe: (channel) => connection.unsubscribe(channel),
+    isReady: () => connection.isReady,
     async close() {
       const isConnecting = connecting || (connection.isReady === false && !client.getMasters);
       if (connection.isOpen && isConnecting) await attemptEnded(connection, connecting);

@@ -1,5 +1,10 @@
-/** Wake-ups from Redis: one connection for all locks of a store, open only while somebody waits. */
+/**
+ * Wake-ups from Redis: one connection for all locks of a store, open only while somebody waits. What is
+ * for this store alone comes by its mailbox, a channel of its own; what is for all who wait for a lock,
+ * by the channel of that lock.
+ */
 import { within } from '../../base/time-limit.js';
+import type { News } from '../../store.js';
 
 /** A connection for subscriptions alone, not connected yet, over a duplicate of the store's client. */
 export interface SubscriberConnection {
@@ -8,13 +13,15 @@ export interface SubscriberConnection {
   /** Resolves once the server has confirmed it. Harmless for a channel that is subscribed to. */
   subscribe(channel: string): Promise<unknown>;
   unsubscribe(channel: string): Promise<unknown>;
+  /** False while it is known to be lost. */
+  isReady(): boolean | undefined;
   close(): unknown;
 }
 
 /** What a connection tells. */
 export interface SubscriberEvents {
-  /** A message was published on `channel`. */
-  message(channel: string): void;
+  /** `text` was published on `channel`. */
+  message(channel: string, text: string): void;
   /** It was lost, and is connected again. */
   reconnected(): void;
 }
@@ -22,13 +29,17 @@ export interface SubscriberEvents {
 /** @throws TypeError for a client that cannot subscribe: then nobody is woken. */
 export type OpenSubscriber = (events: SubscriberEvents) => SubscriberConnection;
 
+type Wake = (news?: News) => void;
+
 /** Those who wait for a message on one channel. */
 interface Audience {
-  readonly wakes: Set<() => void>;
+  readonly wakes: Set<Wake>;
   readonly subscribed: Promise<unknown>;
+  isSubscribed: boolean;
 }
 
 export class RedisSubscriber {
+  readonly mailbox: string;
   readonly #open: OpenSubscriber;
   readonly #audiences = new Map<string, Audience>();
   /** Channels that are being left, on which a new subscription has to wait. */
@@ -37,16 +48,17 @@ export class RedisSubscriber {
   #connection: SubscriberConnection | undefined;
   #connected: Promise<unknown> | undefined;
 
-  constructor(open: OpenSubscriber, timeout: number) {
+  constructor(open: OpenSubscriber, mailbox: string, timeout: number) {
     this.#open = open;
+    this.mailbox = mailbox;
     this.#timeout = timeout;
   }
 
   /** Resolves once the server has confirmed the subscription. */
-  async watch(channel: string, wake: () => void): Promise<AsyncDisposable> {
+  async watch(channel: string, wake: Wake): Promise<AsyncDisposable> {
     const audience = this.#audiences.get(channel) ?? this.#subscribe(channel);
     // A function of its own, so that the same one may watch twice.
-    const own = () => wake();
+    const own = (news?: News) => wake(news);
     audience.wakes.add(own);
     const stop = async () => {
       if (audience.wakes.delete(own) && audience.wakes.size === 0) this.#unsubscribe(channel);
@@ -61,35 +73,54 @@ export class RedisSubscriber {
     }
   }
 
+  /** Whether those who watch `channel` can be reached: not while the connection is lost. */
+  hears(channel: string): boolean {
+    return this.#connection?.isReady() !== false && !!this.#audiences.get(channel)?.isSubscribed;
+  }
+
   #subscribe(channel: string): Audience {
     const subscribe = async () => {
       const connection = await this.#connect();
       await this.#leaving.get(channel);
       await connection.subscribe(channel);
+      audience.isSubscribed = true;
     };
-    const audience = { wakes: new Set<() => void>(), subscribed: subscribe() };
+    const audience = { wakes: new Set<Wake>(), subscribed: subscribe(), isSubscribed: false };
     this.#audiences.set(channel, audience);
     return audience;
   }
 
   async #connect(): Promise<SubscriberConnection> {
     this.#connection ??= this.#open({
-      message: (channel) => this.#wake(channel),
+      message: (channel, text) => this.#receive(channel, text),
       reconnected: () => this.#resume(),
     });
     const connection = this.#connection;
-    this.#connected ??= connection.connect();
+    this.#connected ??= connection.connect().then(() => connection.subscribe(this.mailbox));
     await this.#connected;
     return connection;
   }
 
-  #wake(channel: string): void {
-    for (const wake of this.#audiences.get(channel)?.wakes ?? []) wake();
+  #receive(channel: string, text: string): void {
+    if (channel === this.mailbox) this.#deliver(text);
+    else this.#wake(channel);
+  }
+
+  /** After how many milliseconds to ask, and for which lock. */
+  #deliver(text: string): void {
+    const [, ms = '', lock = ''] = /^(\d+) (.*)$/s.exec(text) ?? [];
+    this.#wake(lock, Number(ms) > 0 ? { after: Number(ms) } : {});
+  }
+
+  #wake(channel: string, news?: News): void {
+    for (const wake of this.#audiences.get(channel)?.wakes ?? []) wake(news);
   }
 
   /** What was published meanwhile reached nobody; what comes after the new subscription will. */
   #resume(): void {
+    const mailbox = this.#connection?.subscribe(this.mailbox);
     const resume = async (channel: string) => {
+      await mailbox;
       await this.#connection?.subscribe(channel);
       this.#wake(channel);
     };

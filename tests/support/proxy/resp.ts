@@ -2,21 +2,21 @@
 import { lineEnd, type Matcher, type Protocol } from './protocol.js';
 
 /**
- * A script by its keys and its last argument, since a client may send its digest instead of it: only
- * an acquire has two keys (lock and fence), and only a release ends with its channel, which has the
- * name of the lock's key.
+ * A script by the number of its keys, since a client may send its digest instead of it: lock and fence,
+ * and for those who wait both parts of the queue, are the keys of an acquire; lock and queue those of a
+ * release.
  */
 const script =
-  (fits: (keys: number, endsWithKey: boolean) => boolean): Matcher =>
-  ([name = '', , keys = '', ...rest]) =>
-    /^eval(sha)?$/i.test(name) && fits(Number(keys), rest.at(-1) === rest[0]);
+  (...counts: number[]): Matcher =>
+  ([name = '', , keys = '']) =>
+    /^eval(sha)?$/i.test(name) && counts.includes(Number(keys));
 
 export const subscribe: Matcher = ([name = '']) => /^s?subscribe$/i.test(name);
 
 export const resp: Protocol = {
-  acquire: script((keys) => keys === 2),
-  extend: script((keys, endsWithKey) => keys === 1 && !endsWithKey),
-  release: script((keys, endsWithKey) => keys === 1 && endsWithKey),
+  acquire: script(2, 4),
+  extend: script(1),
+  release: script(3),
 
   commandEnd(bytes, start) {
     if (start < bytes.length && bytes[start] !== codeOf('*')) {

@@ -1,0 +1,236 @@
+/** Processes that take turns at a lock in Redis: in order, at the same price however many wait. */
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { acquire, type LockStore, tryAcquire } from 'dlock-js';
+import { RedisStore } from 'dlock-js/redis';
+import { createClient } from 'redis';
+import { eventually, thief } from '../../src/testing/fixture.js';
+import { documentedRights } from '../support/rights.js';
+import { type OwnServer, startRedis } from '../support/servers.js';
+import { startWorker } from '../support/workers.js';
+
+const file = new URL('./workers/turn-taker.ts', import.meta.url);
+const started = new Set<ChildProcess>();
+
+interface Outcome {
+  fences: number[];
+  longestWait: number;
+}
+
+/** A process that waits for its start. */
+async function startTaker(client: string, url: string, name: string, work = 20, duration = 0) {
+  const child = startWorker(file, client, url, name, `${work}`, `${duration}`);
+  started.add(child);
+  await once(child, 'message');
+  const outcome = once(child, 'message').then(([told]) => told as Outcome);
+  return {
+    child,
+    begin: () => child.send('begin'),
+    outcome: () => outcome,
+    async end(signal: NodeJS.Signals) {
+      const exit = once(child, 'exit');
+      child.kill(signal);
+      await exit;
+    },
+  };
+}
+
+describe('redis: in turn', () => {
+  let server: OwnServer & { url: string };
+  let admin: Awaited<ReturnType<typeof connect>>;
+  let store: LockStore;
+
+  const connect = (options: object = {}) => createClient({ url: server.url, ...options }).connect();
+
+  before(async () => {
+    server = await startRedis();
+    admin = await connect();
+    store = new RedisStore(admin);
+  });
+  afterEach(() => {
+    for (const child of started) child.kill('SIGKILL');
+    started.clear();
+  });
+  after(async () => {
+    admin.destroy();
+    await server.stop();
+  });
+
+  const queueOf = (name: string) => `\0\0\0\0dlock:${name}`;
+  const waiting = (name: string) => admin.zCard(queueOf(name));
+  const calls = async (command: string) =>
+    Number(
+      new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(await admin.info('commandstats'))?.[1] ??
+        0,
+    );
+
+  /** The lock is held by nobody's process, and others wait for it, in this order. */
+  async function lineUp(name: string, clients: string[], work?: number) {
+    assert.equal((await store.acquire(name, thief, 60_000)).granted, true);
+    const takers = [];
+    for (const client of clients) {
+      const taker = await startTaker(client, server.url, name, work);
+      taker.begin();
+      takers.push(taker);
+      await eventually('it waits', async () => (await waiting(name)) === takers.length);
+    }
+    return takers as [(typeof takers)[0], (typeof takers)[0], ...typeof takers];
+  }
+
+  test('processes with any client are served in the order in which they began to wait', async () => {
+    const takers = await lineUp('order', [
+      'node-redis 6',
+      'ioredis 6',
+      'node-redis 4',
+      'ioredis 5',
+    ]);
+    await store.release('order', thief);
+    const outcomes = await Promise.all(takers.map(({ outcome }) => outcome()));
+    const fences = outcomes.map(({ fences: [fence = NaN] }) => fence);
+    assert.deepEqual(
+      fences,
+      fences.toSorted((a, b) => a - b),
+    );
+  });
+
+  for (const [count, duration] of [
+    [2, 3_000],
+    [12, 6_000],
+  ] as const) {
+    test(`${count} processes take turns: evenly, for three requests a section`, async () => {
+      const name = `turns of ${count}`;
+      const starting = Array.from({ length: count }, (_, index) =>
+        startTaker(index % 2 ? 'ioredis 6' : 'node-redis 6', server.url, name, 20, duration),
+      );
+      const takers = await Promise.all(starting);
+      const before = [await calls('eval'), await calls('publish')] as const;
+      for (const { begin } of takers) begin();
+      const outcomes = await Promise.all(takers.map(({ outcome }) => outcome()));
+      const sections = outcomes.map(({ fences }) => fences.length);
+      const total = sections.reduce((sum, each) => sum + each);
+      const requests = (await calls('eval')) - before[0];
+      const messages = (await calls('publish')) - before[1];
+      const details = `${sections}; ${requests} requests, ${messages} messages`;
+      // The first and the last rounds, in which not all take part, cost and count otherwise.
+      assert.ok(requests <= 3.2 * total + 4 * count, details);
+      assert.ok(messages <= 3 * total + count, details);
+      assert.ok(Math.min(...sections) >= Math.max(...sections) - 3, details);
+    });
+  }
+
+  test('the next is killed: the one behind it is served at once', async () => {
+    const [next, behind] = await lineUp('killed', ['node-redis 6', 'ioredis 6']);
+    await next.end('SIGKILL');
+    const start = performance.now();
+    await store.release('killed', thief);
+    await behind.outcome();
+    const waited = performance.now() - start;
+    assert.ok(waited < 1_500, `${waited} ms`);
+  });
+
+  test('the next is frozen: others go on, and it holds nothing when it wakes', async () => {
+    const [next, behind] = await lineUp('frozen', ['node-redis 6', 'ioredis 6'], 100);
+    next.child.kill('SIGSTOP');
+    const start = performance.now();
+    await store.release('frozen', thief);
+    const [fence = NaN] = (await behind.outcome()).fences;
+    const waited = performance.now() - start;
+    assert.ok(waited > 900 && waited < 3_000, `${waited} ms`);
+    await store.acquire('frozen', thief, 60_000);
+    next.child.kill('SIGCONT');
+    await eventually('it waits again', async () => (await waiting('frozen')) === 1);
+    assert.equal(await admin.get('dlock:frozen'), thief);
+    await store.release('frozen', thief);
+    assert.ok(Number((await next.outcome()).fences[0]) > fence);
+  });
+
+  test('whoever waits for longer than its place is kept for is still served in turn', async () => {
+    const [first, second] = await lineUp('long', ['node-redis 6', 'ioredis 6']);
+    const places = await admin.zRange(queueOf('long'), 0, -1);
+    const keptAt = async () =>
+      Number((await admin.hGet(`\0${queueOf('long')}`, places[0] ?? ''))?.split(' ')[0]);
+    const kept = await keptAt();
+    await eventually('its place is kept anew', async () => (await keptAt()) > kept + 2_000);
+    assert.deepEqual(await admin.zRange(queueOf('long'), 0, -1), places);
+    await store.release('long', thief);
+    const [one, two] = [await first.outcome(), await second.outcome()];
+    assert.ok(Number(one.fences[0]) < Number(two.fences[0]));
+  });
+
+  test('the holder dies: the first in line takes the lock when its life ends', async () => {
+    assert.equal((await store.acquire('dead', 'a', 2_000)).granted, true);
+    const taker = await startTaker('node-redis 6', server.url, 'dead');
+    taker.begin();
+    const { longestWait } = await taker.outcome();
+    assert.ok(longestWait < 2_000 + 2_000, `${longestWait} ms`);
+  });
+
+  test('no token is in the queue, and nothing stays behind when nobody waits', async () => {
+    const client = await connect();
+    const waitingStore = new RedisStore(client);
+    const tokens: string[] = [];
+    const spied: LockStore = {
+      acquire(name, token, ...rest) {
+        tokens.push(token);
+        return waitingStore.acquire(name, token, ...rest);
+      },
+      extend: (...request) => waitingStore.extend(...request),
+      release: (...request) => waitingStore.release(...request),
+      watch: (...request) => waitingStore.watch(...request),
+    };
+    await store.acquire('left', thief, 60_000);
+    const controller = new AbortController();
+    const wait = acquire(spied, 'left', { signal: controller.signal });
+    await eventually('it waits', async () => (await waiting('left')) === 1);
+    const queue = queueOf('left');
+    for (const key of [queue, `\0${queue}`]) {
+      assert.ok((await admin.pTTL(key)) > 0, 'it expires');
+      const content = JSON.stringify([await admin.dump(key)]);
+      for (const token of tokens) assert.ok(!content.includes(token));
+    }
+    controller.abort();
+    await assert.rejects(wait);
+    await eventually('its place is given up', async () => (await waiting('left')) === 0);
+    await store.release('left', thief);
+    assert.deepEqual(await admin.keys('*dlock:left'), ['\0dlock:left'], 'the fence alone');
+    client.destroy();
+  });
+
+  test('an attempt while the lock is promised is refused, and takes nothing from the next', async () => {
+    const [next] = await lineUp('tried', ['node-redis 6']);
+    next.child.kill('SIGSTOP');
+    await store.release('tried', thief);
+    assert.match(String(await admin.get('dlock:tried')), /^>[0-9a-f]{40}$/);
+    assert.ok((await admin.pTTL('dlock:tried')) <= 1_000);
+    assert.equal(await tryAcquire(store, 'tried'), null);
+    assert.equal(await admin.set('dlock:tried', 'another client', { condition: 'NX' }), null);
+    next.child.kill('SIGCONT');
+    await next.outcome();
+  });
+
+  test('a user without the commands of the queue takes, waits and releases, unordered', async () => {
+    for (const right of await documentedRights()) await admin.sendCommand(['ACL', ...right]);
+    const queueCommands = ['zadd', 'zrange', 'zrank', 'zscore', 'zrem', 'hget', 'hset', 'hdel'];
+    for (const lacking of [queueCommands, ...queueCommands.map((command) => [command])]) {
+      await admin.sendCommand([
+        'ACL',
+        'SETUSER',
+        'dlock',
+        ...queueCommands.map((each) => `+${each}`),
+      ]);
+      await admin.sendCommand(['ACL', 'SETUSER', 'dlock', ...lacking.map((each) => `-${each}`)]);
+      const client = await connect({ username: 'dlock', password: 'secret' });
+      const [one, two] = [new RedisStore(client), new RedisStore(client)];
+      const lease = await acquire(one, 'unordered');
+      const wait = acquire(two, 'unordered');
+      await eventually('it subscribes', async () => {
+        return (await admin.pubSubChannels('dlock:unordered')).length === 1;
+      });
+      assert.equal(await lease.release(), true, `${lacking}`);
+      assert.equal(await (await wait).release(), true, `${lacking}`);
+      client.destroy();
+    }
+  });
+});

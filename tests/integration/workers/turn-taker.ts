@@ -1,0 +1,28 @@
+/**
+ * A process that takes turns: once it is told to begin, it takes the lock, works, and gives it back, time
+ * and again until the time is over, at least once. Then it tells how that went. Arguments: the client, by its name in clients.ts; URL; name of the lock; milliseconds of work; and of all.
+ */
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { acquire } from 'dlock-js';
+import { clients } from '../../support/clients.js';
+
+const [client = '', url = '', name = '', work = '', duration = ''] = process.argv.slice(2);
+
+const { createStore } = await clients[client as keyof typeof clients](url);
+const store = createStore();
+process.send?.('ready');
+await once(process, 'message');
+
+const fences: (number | undefined)[] = [];
+let longestWait = 0;
+const end = performance.now() + Number(duration);
+do {
+  const start = performance.now();
+  const lease = await acquire(store, name);
+  longestWait = Math.max(longestWait, performance.now() - start);
+  fences.push(lease.fence);
+  await delay(Number(work));
+  await lease.release();
+} while (performance.now() < end);
+process.send?.({ fences, longestWait }, () => process.exit());

@@ -1,0 +1,153 @@
+/** What must hold of the order between processes, while nothing befalls them. */
+import type { SimulatedProcess } from './process.js';
+import { lock, type SimulatedServer } from './server.js';
+import type { Fate } from './wire.js';
+import type { World } from './world.js';
+
+/** A message that takes longer than this, in milliseconds, may come too late for a turn. */
+const prompt = 200;
+/** How long after the end of a promise the one behind the next may take, in milliseconds. */
+const relief = 600;
+
+/** A head that is called rests for no longer than this, in milliseconds, and its place is kept for longer. */
+const longestRest = 5_000;
+
+/** A process may pass the lock on within its line for no longer than this, in milliseconds, messages included. */
+const longestTurn = 100;
+
+/** A process that waits, and how often each other was served since then. */
+type Overtakers = Map<SimulatedProcess, number>;
+
+/** The lock is promised to a token, and another stands behind it. */
+interface Promised {
+  readonly token: string;
+  readonly behind: string | undefined;
+  readonly since: number;
+  readonly end: number;
+}
+
+export class Turns {
+  readonly #world: World;
+  readonly #server: SimulatedServer;
+  readonly #processOf: (token: string) => SimulatedProcess | undefined;
+  readonly #must: (holds: boolean, promise: string, details: string) => void;
+  /** Since when nothing befalls a process: may be in the future. */
+  readonly #quietSince = new Map<SimulatedProcess, number>();
+  readonly #waiting = new Map<SimulatedProcess, Overtakers>();
+  #counted = 0;
+  #promised: Promised | undefined;
+  constructor(
+    world: World,
+    server: SimulatedServer,
+    processOf: (token: string) => SimulatedProcess | undefined,
+    must: (holds: boolean, promise: string, details: string) => void,
+  ) {
+    this.#world = world;
+    this.#server = server;
+    this.#processOf = processOf;
+    this.#must = must;
+  }
+
+  disturbed(process: SimulatedProcess, ms = 0): void {
+    const until = this.#world.now + ms + prompt;
+    this.#quietSince.set(process, Math.max(until, this.#quietSince.get(process) ?? 0));
+    this.#waiting.delete(process);
+  }
+
+  /** What befalls a message of the process. */
+  befallen(process: SimulatedProcess, fate: Fate): void {
+    const times = Object.values(fate).filter((value) => typeof value === 'number');
+    const slowest = Math.max(...times);
+    if (fate.kind !== 'delivered') this.disturbed(process, slowest + 2_000);
+    else if (slowest > prompt / 4) this.disturbed(process, 2 * slowest);
+  }
+
+  check(): void {
+    this.#checkPlaces();
+    this.#checkOrder();
+    this.#checkPromise();
+  }
+
+  /** Called when nothing moves any more. */
+  finish(): void {
+    for (const { token, kept } of this.#server.queueOf(lock).places) {
+      const process = this.#processOf(token);
+      const isLeft = process?.alive === true && kept > this.#world.now;
+      this.#must(!isLeft, 'no place is left behind', `${token.slice(0, 4)} of ${process?.name}`);
+    }
+  }
+
+  #isQuiet(process: SimulatedProcess | undefined, since: number): process is SimulatedProcess {
+    if (!process?.alive || !process.awake) return false;
+    return (this.#quietSince.get(process) ?? 0) <= since;
+  }
+
+  /** Whoever waits asks again before its place lapses. */
+  #checkPlaces(): void {
+    const { now } = this.#world;
+    for (const { token, kept } of this.#server.queueOf(lock).places) {
+      const process = this.#processOf(token);
+      const isLost = kept < now && this.#isQuiet(process, kept - longestRest);
+      this.#must(!isLost, 'a place is kept', `${token.slice(0, 4)} of ${process?.name}`);
+    }
+  }
+
+  /** Nobody who waits is overtaken by the same process: that had been before it once, but not twice. */
+  #checkOrder(): void {
+    const { turns } = this.#server;
+    const { now } = this.#world;
+    const placed = new Set(
+      this.#server.queueOf(lock).places.map(({ token }) => this.#processOf(token)),
+    );
+    for (const process of this.#waiting.keys()) {
+      if (!placed.has(process)) this.#waiting.delete(process);
+    }
+    for (; this.#counted < turns.length; this.#counted++) {
+      const served = this.#processOf(turns[this.#counted] as string);
+      for (const [process, overtakers] of this.#waiting) {
+        if (!served || served === process) continue;
+        const times = (overtakers.get(served) ?? 0) + 1;
+        overtakers.set(served, times);
+        const details = `${process.name} was overtaken by ${served.name}`;
+        this.#must(times < 2, 'who waits is served in turn', details);
+      }
+    }
+    for (const process of placed) {
+      if (this.#isQuiet(process, now) && !this.#waiting.has(process)) {
+        this.#waiting.set(process, new Map());
+      }
+    }
+  }
+
+  #checkTurn(heir: string): void {
+    const { turnSince } = this.#server;
+    const process = this.#processOf(heir);
+    const lasted = this.#world.now - turnSince;
+    const isEndless = lasted > longestTurn && this.#isQuiet(process, turnSince);
+    this.#must(!isEndless, 'a turn ends', `${process?.name}, after ${lasted} ms`);
+  }
+
+  #checkPromise(): void {
+    const { now } = this.#world;
+    const key = this.#server.keys.get(lock);
+    const promise = key?.isPromise ? key : undefined;
+    if (promise && promise.token !== this.#promised?.token) {
+      const { token, end } = promise;
+      const behind = this.#server.queueOf(lock).places[0]?.token;
+      this.#promised = { token, behind, since: now, end };
+      if (promise.isHeirs) this.#checkTurn(token);
+      this.#must(end <= now + 1_000, 'a promise ends', `${token.slice(0, 4)}, at ${end}`);
+    }
+    if (!promise) this.#promised = undefined;
+    if (!this.#promised || now <= this.#promised.end) return;
+    const { token, behind, since, end } = this.#promised;
+    const next = this.#processOf(token);
+    const missed = `${token.slice(0, 4)} of ${next?.name} was promised the lock at ${since}`;
+    this.#must(!this.#isQuiet(next, since), 'the next takes its turn', missed);
+    const second = behind ? this.#processOf(behind) : undefined;
+    const waits = this.#server.queueOf(lock).places[0]?.token === behind;
+    const isIdle = waits && this.#isQuiet(second, since) && now > end + relief;
+    const details = `${second?.name}, ${now - end} ms after the end of a promise`;
+    this.#must(!isIdle, 'the one behind the next looks after it', details);
+  }
+}
