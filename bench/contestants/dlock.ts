@@ -1,9 +1,10 @@
 /** This library, as built, on each of its stores. */
 import { acquire, type LockStore, locked, tryAcquire } from 'dlock-js';
 import { FileStore } from 'dlock-js/file';
+import { IoredisStore } from 'dlock-js/ioredis';
 import { MemcacheStore } from 'dlock-js/memcache';
 import { RedisStore } from 'dlock-js/redis';
-import { openMemcached, openNodeRedis } from './clients.js';
+import { openIoredis, openMemcached, openNodeRedis } from './clients.js';
 import type { Contestant, Session } from './contestant.js';
 
 const common = {
@@ -22,6 +23,17 @@ export const dlock: readonly Contestant[] = [
     async open({ redis }) {
       const client = await openNodeRedis(redis);
       return session(new RedisStore(client), () => client.close());
+    },
+  },
+  {
+    ...common,
+    name: 'dlock-js, ioredis',
+    packages: ['dlock-js', 'ioredis'],
+    server: 'redis',
+    limit: 'raw, ioredis',
+    async open({ redis }) {
+      const client = await openIoredis(redis);
+      return session(new IoredisStore(client), () => client.quit());
     },
   },
   {

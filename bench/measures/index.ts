@@ -7,6 +7,7 @@ import { lostReply } from './lost-reply.js';
 import type { Measure } from './measure.js';
 import { processesMeasure } from './processes.js';
 import { renewal } from './renewal.js';
+import { turnsMeasure } from './turns.js';
 
 export const measures: { readonly [letter: string]: Measure } = {
   a: cycle,
@@ -16,4 +17,5 @@ export const measures: { readonly [letter: string]: Measure } = {
   e: renewal,
   f: loss,
   g: lostReply,
+  h: turnsMeasure,
 };

@@ -9,6 +9,8 @@ export class LastHolder {
   readonly #heir: () => string | undefined;
   /** Its release, until that is answered: true, it was ours. */
   release: Promise<boolean | undefined> | undefined;
+  /** When the last lease of this process ended, by the monotonic clock. */
+  end = -Infinity;
   /** When the lock comes free that it left to lapse. */
   #lapse: Moment | undefined;
   /** Until when somebody is known to have held the lock, or to hold it, by the monotonic clock. */
@@ -26,18 +28,21 @@ export class LastHolder {
 
   /**
    * For how many milliseconds nobody need ask: this very process holds the lock, or left it to lapse.
-   * A lease of this process is followed from then on.
    */
   staysFor(): number {
-    const holder = holderOf(this.#lock);
-    if (holder) {
-      holder.onEnd = (release, after) => this.#ended(release, after);
-      holder.heir = this.#heir;
-      return Infinity;
-    }
+    if (this.follow()) return Infinity;
     const left = this.#lapse ? until(this.#lapse) : 0;
     if (left <= 0) this.#lapse = undefined;
     return Math.max(0, left);
+  }
+
+  /** Hears of the end of a lease of this process; false: there is none. */
+  follow(): boolean {
+    const holder = holderOf(this.#lock);
+    if (!holder) return false;
+    holder.onEnd = (release, after) => this.#ended(release, after);
+    holder.heir = this.#heir;
+    return true;
   }
 
   get isHere(): boolean {
@@ -59,7 +64,8 @@ export class LastHolder {
   }
 
   #ended(release?: Promise<boolean>, after = 0): void {
-    this.#heldUntil = clock.monotonic() + after;
+    this.end = clock.monotonic() + after;
+    this.#heldUntil = this.end;
     if (release) this.#follow(release);
     if (after > 0) this.#lapse = later(now(), after);
     this.#onEnd();
@@ -73,6 +79,7 @@ export class LastHolder {
       if (ours) return;
       // Nothing is known of a lapse any more.
       this.#lapse = undefined;
+      this.end = Math.min(this.end, clock.monotonic());
       this.#heldUntil = Math.min(this.#heldUntil, clock.monotonic());
       this.#onEnd();
     });

@@ -3,10 +3,8 @@
  * the head of the line talks to the store, so a thousand who wait cost it what one does. In the queue
  * of the store, if it keeps one, the line has one place, whoever is its head.
  */
-import { newClaim, storeErrorOf } from '../asking/ask.js';
+import { storeErrorOf } from '../asking/ask.js';
 import { inBackground } from '../asking/background.js';
-import { newToken } from '../asking/token.js';
-import { undo } from '../asking/undo.js';
 import { onAbort } from '../base/abort.js';
 import { Alarm, later, now } from '../base/clock.js';
 import { outsideCallers } from '../base/context.js';
@@ -14,23 +12,13 @@ import type { HeldLease } from '../lease/lease.js';
 import { type Lock, Registry } from '../lease/registry.js';
 import { LastHolder } from './last-holder.js';
 import { Lookout } from './lookout.js';
-import { Turn } from './turn.js';
+import { type Place, Turn } from './turn.js';
 
 /** The store says that somebody else holds the lock, for `retryAfter` more if it knows. */
 export interface Refusal {
   readonly granted: false;
   readonly retryAfter?: number | undefined;
   readonly place?: Place | undefined;
-}
-
-/** A place in the queue of the store. */
-export interface Place {
-  /** By which the store knows it. */
-  readonly token: string;
-  /** For how long, in milliseconds, unless the store is asked again. */
-  readonly keptFor: number;
-  /** In the background. */
-  giveUp(): void;
 }
 
 /** How the line asks: by the token of its place, if it has one, and with patience if it can be woken. */
@@ -48,6 +36,9 @@ interface Waiter {
   fail(error: unknown): boolean;
 }
 
+/** For how long a line stays for those who come again, with its watch, in milliseconds. */
+const linger = 1_000;
+
 const lines = new Registry<Line>();
 
 export class Line {
@@ -56,8 +47,9 @@ export class Line {
   #serving = false;
   readonly #lastHolder: LastHolder;
   readonly #lookout: Lookout;
-  readonly #turn = new Turn();
-  #place: Place | undefined;
+  readonly #turn: Turn;
+  /** Set while nobody stands in line. */
+  readonly #end = new Alarm(() => this.#leave());
 
   /** The line for a lock. It is kept as long as somebody stands in it, or may soon again. */
   static at(lock: Lock): Line {
@@ -68,13 +60,12 @@ export class Line {
 
   private constructor(lock: Lock) {
     this.#lock = lock;
-    // News may overtake the answer by which the line learns of its place.
-    const isOurs = (token: string) => !this.#place || token === this.#place.token;
-    this.#lookout = new Lookout(lock, isOurs);
+    this.#turn = new Turn(lock);
+    this.#lookout = new Lookout(lock, (token) => this.#turn.mayHave(token));
     this.#lastHolder = new LastHolder(
       lock,
-      () => this.#lookout.wake(),
-      () => this.#heir(),
+      () => this.#holderEnded(),
+      () => (this.#waiters.size > 0 ? this.#turn.pass(this.#lookout.patience) : undefined),
     );
   }
 
@@ -109,9 +100,9 @@ export class Line {
       const stopListening = signal && onAbort(signal, () => waiter.fail(signal.reason));
       patience.set(later(start, wait));
       this.#waiters.add(waiter);
-      if (!this.#serving) outsideCallers(() => void inBackground(this.#lock.store, this.#serve()));
       // No wait ends without a word from the store; and one such word is for all in line.
-      else if (!this.#lastHolder.isHere) this.#lookout.endWithin(wait / 2);
+      if (!this.#lastHolder.isHere) this.#lookout.askWithin(wait / 2);
+      if (!this.#serving) outsideCallers(() => void inBackground(this.#lock.store, this.#serve()));
     });
   }
 
@@ -121,19 +112,35 @@ export class Line {
 
   async #serve(): Promise<void> {
     this.#serving = true;
-    this.#lookout.stay();
+    this.#end.cancel();
     for (const waiter of this.#waiters) {
       while (this.#waiters.has(waiter)) await this.#serveHead(waiter);
     }
     this.#serving = false;
-    this.#place?.giveUp();
-    this.#place = undefined;
-    this.#lookout.leave(() => lines.delete(this.#lock, this));
+    this.#turn.end();
+    this.#linger();
+  }
+
+  /** To open a watch again for every turn would cost more than the turns. */
+  #linger(): void {
+    if (this.#lookout.isContended) this.#end.set(later(now(), linger));
+    else this.#leave();
+  }
+
+  /** While this process holds the lock, the line stays, and remembers that others want it. */
+  #leave(): void {
+    this.#lookout.close();
+    if (!this.#lookout.isContended || !this.#lastHolder.follow()) lines.delete(this.#lock, this);
+  }
+
+  #holderEnded(): void {
+    this.#lookout.wake();
+    if (!this.#serving) this.#linger();
   }
 
   /** One step of serving the head: a rest, or an attempt. */
   async #serveHead(waiter: Waiter): Promise<void> {
-    const ms = this.#lastHolder.staysFor();
+    const ms = Math.max(this.#lastHolder.staysFor(), this.#giveWayFor());
     if (ms > 0) return this.#lookout.rest(ms);
     const { release } = this.#lastHolder;
     // Where requests may overtake each other, who asks right behind a release is refused in vain.
@@ -143,18 +150,18 @@ export class Line {
 
   /** @param release is under way, and should be carried out first. */
   async #ask(waiter: Waiter, release: Promise<unknown> | undefined): Promise<void> {
-    const bid = { place: this.#place, patience: this.#lookout.patience };
+    const bid = { place: this.#turn.place, patience: this.#lookout.patience };
     this.#lookout.asking();
     try {
       const outcome = await waiter.attempt(bid);
-      this.#place = 'granted' in outcome ? outcome.place : undefined;
-      const wasPassed = this.#turn.asked(!('granted' in outcome));
-      if ('granted' in outcome) return this.#refused(outcome, release, wasPassed);
+      if ('granted' in outcome) return this.#refused(outcome, release);
+      this.#turn.granted();
       this.#lookout.granted();
+      this.#lastHolder.follow();
       // Who left the line in the meantime gets nothing, and nothing may stay behind.
       if (!waiter.serve(outcome)) outcome.discard();
     } catch (error) {
-      this.#place = undefined;
+      this.#turn.failed();
       // The head asked for all, and all must hear of an outage in time.
       for (const waiter of this.#waiters) waiter.fail(error);
     }
@@ -163,26 +170,18 @@ export class Line {
   async #refused(
     { retryAfter, place }: Refusal,
     release: Promise<unknown> | undefined,
-    wasPassed: boolean,
   ): Promise<void> {
+    const { isPassed } = this.#turn;
+    this.#turn.refused(place);
     this.#lastHolder.seen();
     // Whoever has a place will be called, even if the release is carried out only after this attempt; but
     // nobody calls an heir.
-    if (release && (!place || wasPassed)) await release;
+    if (release && (!place || isPassed)) await release;
     else await this.#lookout.restRefused(retryAfter, place?.keptFor);
   }
 
-  /** The token for the next of this line, to which the lock is passed on while the turn lasts. */
-  #heir(): string | undefined {
-    const { store, name } = this.#lock;
-    const { patience } = this.#lookout;
-    if (patience === undefined || this.#waiters.size === 0 || !this.#turn.pass()) return undefined;
-    if (!this.#place) {
-      const token = newToken();
-      const terms = { ttl: patience, timeout: store.timeout ?? 5_000 };
-      const giveUp = () => void undo(newClaim(store, name, token, terms));
-      this.#place = { token, keptFor: 0, giveUp };
-    }
-    return this.#place.token;
+  /** How long others are let go first, since this process has just had the lock. */
+  #giveWayFor(): number {
+    return this.#turn.isPassed ? 0 : this.#lookout.giveWayFor(this.#lastHolder.end);
   }
 }

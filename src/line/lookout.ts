@@ -1,8 +1,9 @@
 /** When the head of a line asks the store again: once it is woken, or has rested for long enough. */
 import { clock } from '../base/clock.js';
-import { growingPauses, spread } from '../base/pauses.js';
+import { spread } from '../base/pauses.js';
 import type { Lock } from '../lease/registry.js';
 import type { News } from '../store.js';
+import { Courtesy } from './courtesy.js';
 import { Rest } from './rest.js';
 import { Watch } from './watch.js';
 
@@ -10,17 +11,10 @@ import { Watch } from './watch.js';
 const longestRest = 3_000;
 /** The share of the time for which the store keeps a place after which it is asked again. */
 const restShare = 0.6;
-/** The rests of a head whom nobody wakes grow from the first to the last of these. */
-const shortestPoll = 25;
-const longestPoll = 1_000;
-
-const polls = () => growingPauses(shortestPoll, longestPoll);
 
 export class Lookout {
   readonly #watch: Watch;
-  /** Refusals in a row, and the rests after those to come while nobody wakes the head. */
-  #refusals = 0;
-  #polls = polls();
+  readonly #courtesy = new Courtesy();
   /** The rest of the head; undefined while the store is asked. */
   #rest: Rest | undefined;
   /**
@@ -28,6 +22,8 @@ export class Lookout {
    * or to ask: then what it is told may be out of date.
    */
   #wakeAt = Infinity;
+  /** When somebody is to hear from the store at the latest, by the monotonic clock. */
+  #askBy = Infinity;
   /** The store keeps a queue, and the line a place in it while it waits. */
   #isQueued = false;
 
@@ -35,8 +31,8 @@ export class Lookout {
   constructor(lock: Lock, isOurs: (token: string) => boolean) {
     this.#watch = new Watch(lock, ({ token, after }: News = {}) => {
       if (token !== undefined && !isOurs(token)) return;
-      if (after === undefined) this.wake(this.#courtesy());
-      else this.#wakeWithin(after);
+      if (after !== undefined) this.#wakeWithin(after);
+      else this.wake(this.#isQueued ? 0 : this.#courtesy.wakePause());
     });
   }
 
@@ -45,20 +41,31 @@ export class Lookout {
     return this.#watch.isOpen ? longestRest / restShare : undefined;
   }
 
+  /** Whether others want the lock, too: who takes turns with them soon comes again. */
+  get isContended(): boolean {
+    return this.#courtesy.isDue;
+  }
+
+  /** For how long others are to go first, if this process gave the lock back at `end`. */
+  giveWayFor(end: number): number {
+    if (this.#isQueued || !this.isContended) return 0;
+    const until = Math.min(end + this.#courtesy.awayPause(this.#watch.isOpen), this.#askBy);
+    return until - clock.monotonic();
+  }
+
   /** The head asks: whatever wakes it from now on may be news to the store's answer. */
   asking(): void {
     this.#wakeAt = Infinity;
+    this.#askBy = Infinity;
   }
 
   granted(): void {
-    if (this.#refusals === 0) return;
-    this.#refusals = 0;
-    this.#polls = polls();
+    this.#courtesy.granted();
   }
 
   /** Rests after a refusal: until `retryAfter`, if the store knows that; and not for as long as it keeps a place. */
   async restRefused(retryAfter = Infinity, keptFor?: number): Promise<void> {
-    this.#refusals += 1;
+    this.#courtesy.refused();
     this.#isQueued = keptFor !== undefined;
     // What happened before the watch was open went unnoticed: ask once more.
     this.#watch.open(() => this.wake());
@@ -74,8 +81,9 @@ export class Lookout {
     this.#rest = undefined;
   }
 
-  /** Ends the rest, if there is one, in `ms` milliseconds at the latest. */
-  endWithin(ms: number): void {
+  /** Somebody is to hear from the store within `ms` milliseconds. */
+  askWithin(ms: number): void {
+    this.#askBy = Math.min(this.#askBy, clock.monotonic() + ms);
     this.#rest?.endWithin(ms);
   }
 
@@ -84,20 +92,9 @@ export class Lookout {
     if (ms <= 0 || this.#wakeAt === Infinity) this.#wakeWithin(ms);
   }
 
-  /** Somebody stands in line again. */
-  stay(): void {
-    this.#watch.keepOpen();
-  }
-
-  /** Nobody stands in line any more. Those who take turns soon come again; whoever gave up does not. */
-  leave(onLeft: () => void): void {
-    const comesAgain = this.#isQueued && this.#refusals === 0 && this.#watch.isOpen;
-    const close = () => {
-      this.#watch.close();
-      onLeft();
-    };
-    if (comesAgain) this.#watch.later(close);
-    else close();
+  /** Nobody waits to be woken any more. */
+  close(): void {
+    this.#watch.close();
   }
 
   #wakeWithin(ms: number): void {
@@ -108,15 +105,6 @@ export class Lookout {
 
   #longestRest(keptFor: number | undefined): number {
     if (keptFor !== undefined) return spread(keptFor * restShare);
-    return this.#watch.isOpen ? spread(longestRest) : this.#polls.next().value;
-  }
-
-  /**
-   * How long whoever is woken lets others go first: not at all at first, later a little. Without a queue, a
-   * process that hands its lock down its own line wakes all the others each time, in vain.
-   */
-  #courtesy(): number {
-    const isCalled = this.#isQueued || this.#refusals <= 2;
-    return isCalled ? 0 : Math.random() * Math.min(32, 2 ** this.#refusals);
+    return this.#watch.isOpen ? spread(longestRest) : this.#courtesy.pollPause();
   }
 }

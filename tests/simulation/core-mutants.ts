@@ -238,7 +238,7 @@ export const coreMutants: readonly Mutant[] = [
   },
   {
     name: 'the line that empties keeps its place',
-    file: 'line/line.ts',
+    file: 'line/turn.ts',
     text: '    this.#place?.giveUp();\n',
     replacement: '',
   },
@@ -274,9 +274,9 @@ export const coreMutants: readonly Mutant[] = [
   },
   {
     name: 'the watch of a line that went stays open',
-    file: 'line/lookout.ts',
-    text: 'if (comesAgain) this.#watch.later(close);',
-    replacement: 'if (comesAgain) onLeft();',
+    file: 'line/line.ts',
+    text: '    this.#lookout.close();\n    if',
+    replacement: '    if',
   },
   {
     name: 'a turn has no end',
@@ -286,15 +286,15 @@ export const coreMutants: readonly Mutant[] = [
   },
   {
     name: 'an heir does not ask',
-    file: 'line/line.ts',
-    text: '      this.#place = { token, keptFor: 0, giveUp };\n',
-    replacement: '      void giveUp;\n      return token;\n',
+    file: 'line/turn.ts',
+    text: 'this.#place ??= this.#placeOfHeir(patience);\n    return this.#place.token;',
+    replacement: 'return this.#placeOfHeir(patience).token;',
   },
   {
     name: 'the place is lost when the line asks behind a release',
     file: 'line/line.ts',
-    text: "this.#place = 'granted' in outcome ? outcome.place : undefined;",
-    replacement: 'this.#place = undefined;',
+    text: 'this.#turn.refused(place);',
+    replacement: 'this.#turn.refused(undefined);',
   },
   {
     name: 'a body is done although its lease was lost',
