@@ -145,18 +145,15 @@ export async function attempt(
       claim.fence = answer.fence;
       return granted(claim, start, terms);
     }
-    const { retryAfter, placeFor } = answer;
+    const { retryAfter, holder, placeFor } = answer;
     tell('refused', claim, () => ({ retryAfter }), start.monotonic);
     if (claim.acquires.isOver && patience !== undefined && placeFor !== undefined) {
       const giveUp = () => void undo(claim);
-      return {
-        granted: false,
-        retryAfter,
-        place: { token: claim.token, keptFor: placeFor, giveUp },
-      };
+      const place = { token: claim.token, keptFor: placeFor, giveUp };
+      return { granted: false, retryAfter, holder, place };
     }
     if (!claim.acquires.isOver || place) void undo(claim);
-    return { granted: false, retryAfter };
+    return { granted: false, retryAfter, holder };
   } catch (error) {
     void undo(claim);
     throw error;

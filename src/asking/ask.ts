@@ -66,9 +66,9 @@ async function acquire({ store, name, token, ttl, patience }: Claim): Promise<At
     const isFence = fence === undefined || typeof fence === 'number';
     return { granted: expected(granted, answer, isFence), fence };
   }
-  const { granted, retryAfter, placeFor } = answer;
+  const { granted, retryAfter, placeFor, holder } = answer;
   const areTimes = isTime(retryAfter) && isTime(placeFor);
-  return { granted: expected(granted, answer, areTimes), retryAfter, placeFor };
+  return { granted: expected(granted, answer, areTimes), retryAfter, placeFor, holder };
 }
 
 function isTime(value: unknown): boolean {

@@ -9,8 +9,10 @@ import { spread } from '../base/pauses.js';
 /** The pauses of those whom nobody wakes. */
 const shortestPoll = 25;
 const longestPoll = 1_000;
-/** A poll that comes too late adds this share to what was waited. */
+/** The share of the time since the lock last changed hands, or of what the last wait took. */
 const pollShare = 1 / 8;
+/** The end of a life, as two answers have it, differs by less than that. */
+const sameEnd = 100;
 /** For no longer does whoever had the lock stay away from it. */
 const longestAway = 250;
 /** Those who are woken together ask within this time, one after the other as far as possible. */
@@ -22,10 +24,20 @@ const patience = 8;
 /** What a first wait is taken to take, in refusals. */
 const usual = 8;
 
+/** What a refusal says of the holder, if anything. */
+export interface Seen {
+  readonly holder?: string | undefined;
+  readonly retryAfter?: number | undefined;
+}
+
 export class Courtesy {
   /** Since the last grant. */
   #refusals = 0;
   #firstRefusal = 0;
+  /** The holder at the last refusal, when its life was to end, and since when it is known to hold the lock. */
+  #holder: string | undefined;
+  #end = 0;
+  #since = 0;
   /** What the last wait took, in refusals and in time. */
   #lastRefusals = 0;
   #lastWait = 0;
@@ -37,8 +49,14 @@ export class Courtesy {
     return this.#left > 0;
   }
 
-  refused(): void {
-    if (this.#refusals === 0) this.#firstRefusal = clock.monotonic();
+  refused({ holder, retryAfter = Infinity }: Seen): void {
+    const now = clock.monotonic();
+    const end = now + retryAfter;
+    const isSame = holder === this.#holder && !(Math.abs(end - this.#end) > sameEnd);
+    if (this.#refusals === 0) this.#firstRefusal = now;
+    if (this.#refusals === 0 || !isSame) this.#since = now;
+    this.#holder = holder;
+    this.#end = end;
     this.#refusals += 1;
   }
 
@@ -77,7 +95,7 @@ export class Courtesy {
   }
 
   get #expected(): number {
-    return Math.max(this.#lastWait, this.#waited / (this.#lastWait ? 4 : 1));
+    return Math.max(this.#lastWait, clock.monotonic() - this.#since);
   }
 
   /** The more are woken together, the longer. */

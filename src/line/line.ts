@@ -10,14 +10,14 @@ import { Alarm, later, now } from '../base/clock.js';
 import { outsideCallers } from '../base/context.js';
 import type { HeldLease } from '../lease/lease.js';
 import { type Lock, Registry } from '../lease/registry.js';
+import type { Seen } from './courtesy.js';
 import { LastHolder } from './last-holder.js';
 import { Lookout } from './lookout.js';
 import { type Place, Turn } from './turn.js';
 
-/** The store says that somebody else holds the lock, for `retryAfter` more if it knows. */
-export interface Refusal {
+/** The store says that somebody else holds the lock, and what it knows of that. */
+export interface Refusal extends Seen {
   readonly granted: false;
-  readonly retryAfter?: number | undefined;
   readonly place?: Place | undefined;
 }
 
@@ -168,7 +168,7 @@ export class Line {
   }
 
   async #refused(
-    { retryAfter, place }: Refusal,
+    { place, ...seen }: Refusal,
     release: Promise<unknown> | undefined,
   ): Promise<void> {
     const { isPassed } = this.#turn;
@@ -177,7 +177,7 @@ export class Line {
     // Whoever has a place will be called, even if the release is carried out only after this attempt; but
     // nobody calls an heir.
     if (release && (!place || isPassed)) await release;
-    else await this.#lookout.restRefused(retryAfter, place?.keptFor);
+    else await this.#lookout.restRefused(seen, place?.keptFor);
   }
 
   /** How long others are let go first, since this process has just had the lock. */

@@ -3,7 +3,7 @@ import { clock } from '../base/clock.js';
 import { spread } from '../base/pauses.js';
 import type { Lock } from '../lease/registry.js';
 import type { News } from '../store.js';
-import { Courtesy } from './courtesy.js';
+import { Courtesy, type Seen } from './courtesy.js';
 import { Rest } from './rest.js';
 import { Watch } from './watch.js';
 
@@ -64,8 +64,9 @@ export class Lookout {
   }
 
   /** Rests after a refusal: until `retryAfter`, if the store knows that; and not for as long as it keeps a place. */
-  async restRefused(retryAfter = Infinity, keptFor?: number): Promise<void> {
-    this.#courtesy.refused();
+  async restRefused(seen: Seen, keptFor?: number): Promise<void> {
+    const { retryAfter = Infinity } = seen;
+    this.#courtesy.refused(seen);
     this.#isQueued = keptFor !== undefined;
     // What happened before the watch was open went unnoticed: ask once more.
     this.#watch.open(() => this.wake());

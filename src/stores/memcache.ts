@@ -83,7 +83,9 @@ export class MemcacheStore implements LockStore {
     const answer = await answered(this.#client.add(key, token, { lifetime: lifetimeOf(ttl) }));
     if (answer === 'STORED') return { granted: true };
     if (answer !== 'NOT_STORED') throw unexpected(answer);
-    return { granted: (await this.#item(key))?.value === token };
+    const value = (await this.#item(key))?.value;
+    if (value === token) return { granted: true };
+    return { granted: false, ...(typeof value === 'string' && { holder: value.slice(0, 8) }) };
   }
 
   async extend(name: string, token: string, ttl: number): Promise<boolean> {

@@ -1,43 +1,15 @@
 /** Processes that take turns at a lock in Redis: in order, at the same price however many wait. */
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { acquire, type LockStore, tryAcquire } from 'dlock-js';
 import { RedisStore } from 'dlock-js/redis';
 import { createClient } from 'redis';
 import { eventually, thief } from '../../src/testing/fixture.js';
 import { documentedRights } from '../support/rights.js';
 import { type OwnServer, startRedis } from '../support/servers.js';
-import { startWorker } from '../support/workers.js';
+import { startTaker } from './turn-taker.js';
 
-const file = new URL('./workers/turn-taker.ts', import.meta.url);
-const started = new Set<ChildProcess>();
-
-interface Outcome {
-  fences: number[];
-  longestWait: number;
-}
-
-/** A process that waits for its start. */
-async function startTaker(client: string, url: string, name: string, work = 20, duration = 0) {
-  const child = startWorker(file, client, url, name, `${work}`, `${duration}`);
-  started.add(child);
-  await once(child, 'message');
-  const outcome = once(child, 'message').then(([told]) => told as Outcome);
-  return {
-    child,
-    begin: () => child.send('begin'),
-    outcome: () => outcome,
-    async end(signal: NodeJS.Signals) {
-      const exit = once(child, 'exit');
-      child.kill(signal);
-      await exit;
-    },
-  };
-}
-
-describe('redis: in turn', () => {
+describe('redis: in turn', { concurrency: 3 }, () => {
   let server: OwnServer & { url: string };
   let admin: Awaited<ReturnType<typeof connect>>;
   let store: LockStore;
@@ -49,10 +21,6 @@ describe('redis: in turn', () => {
     admin = await connect();
     store = new RedisStore(admin);
   });
-  afterEach(() => {
-    for (const child of started) child.kill('SIGKILL');
-    started.clear();
-  });
   after(async () => {
     admin.destroy();
     await server.stop();
@@ -60,12 +28,6 @@ describe('redis: in turn', () => {
 
   const queueOf = (name: string) => `\0\0\0\0dlock:${name}`;
   const waiting = (name: string) => admin.zCard(queueOf(name));
-  const calls = async (command: string) =>
-    Number(
-      new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(await admin.info('commandstats'))?.[1] ??
-        0,
-    );
-
   /** The lock is held by nobody's process, and others wait for it, in this order. */
   async function lineUp(name: string, clients: string[], work?: number) {
     assert.equal((await store.acquire(name, thief, 60_000)).granted, true);
@@ -94,31 +56,6 @@ describe('redis: in turn', () => {
       fences.toSorted((a, b) => a - b),
     );
   });
-
-  for (const [count, duration] of [
-    [2, 3_000],
-    [12, 6_000],
-  ] as const) {
-    test(`${count} processes take turns: evenly, for three requests a section`, async () => {
-      const name = `turns of ${count}`;
-      const starting = Array.from({ length: count }, (_, index) =>
-        startTaker(index % 2 ? 'ioredis 6' : 'node-redis 6', server.url, name, 20, duration),
-      );
-      const takers = await Promise.all(starting);
-      const before = [await calls('eval'), await calls('publish')] as const;
-      for (const { begin } of takers) begin();
-      const outcomes = await Promise.all(takers.map(({ outcome }) => outcome()));
-      const sections = outcomes.map(({ fences }) => fences.length);
-      const total = sections.reduce((sum, each) => sum + each);
-      const requests = (await calls('eval')) - before[0];
-      const messages = (await calls('publish')) - before[1];
-      const details = `${sections}; ${requests} requests, ${messages} messages`;
-      // The first and the last rounds, in which not all take part, cost and count otherwise.
-      assert.ok(requests <= 3.2 * total + 4 * count, details);
-      assert.ok(messages <= 3 * total + count, details);
-      assert.ok(Math.min(...sections) >= Math.max(...sections) - 3, details);
-    });
-  }
 
   test('the next is killed: the one behind it is served at once', async () => {
     const [next, behind] = await lineUp('killed', ['node-redis 6', 'ioredis 6']);
@@ -234,3 +171,43 @@ describe('redis: in turn', () => {
     }
   });
 });
+
+describe('redis: in turn, counted by a server that does nothing else', () => {
+  for (const [count, duration] of [
+    [2, 3_000],
+    [12, 6_000],
+  ] as const) {
+    test(`${count} processes take turns: evenly, for three requests a section`, async () => {
+      await using server = await startRedis();
+      const admin = await createClient({ url: server.url }).connect();
+      const calls = (command: string) => callsOf(admin, command);
+      const name = `turns of ${count}`;
+      const starting = Array.from({ length: count }, (_, index) =>
+        startTaker(index % 2 ? 'ioredis 6' : 'node-redis 6', server.url, name, 20, duration),
+      );
+      const takers = await Promise.all(starting);
+      const before = [await calls('eval'), await calls('publish')] as const;
+      for (const { begin } of takers) begin();
+      const outcomes = await Promise.all(takers.map(({ outcome }) => outcome()));
+      const sections = outcomes.map(({ fences }) => fences.length);
+      const total = sections.reduce((sum, each) => sum + each);
+      const requests = (await calls('eval')) - before[0];
+      const messages = (await calls('publish')) - before[1];
+      const details = `${sections}; ${requests} requests, ${messages} messages`;
+      // The first and the last rounds, in which not all take part, cost and count otherwise.
+      assert.ok(requests <= 3.2 * total + 4 * count, details);
+      assert.ok(messages <= 3 * total + count, details);
+      assert.ok(Math.min(...sections) >= Math.max(...sections) - 3, details);
+      admin.destroy();
+    });
+  }
+});
+
+/** How often a server has carried out a command. */
+async function callsOf(
+  client: { info(section: string): Promise<string> },
+  command: string,
+): Promise<number> {
+  const info = await client.info('commandstats');
+  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(info)?.[1] ?? 0);
+}

@@ -1,16 +1,19 @@
 /**
  * A process that takes turns: once it is told to begin, it takes the lock, works, and gives it back, time
- * and again until the time is over, at least once. Then it tells how that went. Arguments: the client, by its name in clients.ts; URL; name of the lock; milliseconds of work; and of all.
+ * and again until the time is over, at least once. Then it tells how that went. Arguments: the client, by
+ * its name in clients.ts, or nothing; URL; name of the lock; milliseconds of work; and of all.
  */
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { acquire } from 'dlock-js';
 import { clients } from '../../support/clients.js';
+import { openStore } from '../../support/stores.js';
 
 const [client = '', url = '', name = '', work = '', duration = ''] = process.argv.slice(2);
 
-const { createStore } = await clients[client as keyof typeof clients](url);
-const store = createStore();
+const store = client
+  ? (await clients[client as keyof typeof clients](url)).createStore()
+  : (await openStore(url)).store;
 process.send?.('ready');
 await once(process, 'message');
 
