@@ -52,7 +52,7 @@ await build({
 const run = spawn(
   process.execPath,
   ['--enable-source-maps', '--test', ...args.map((arg) => (isTest(arg) ? builtFrom(arg) : arg))],
-  { stdio: 'inherit' },
+  { stdio: 'inherit', env: { ...process.env, DLOCK_TESTS_BUILT: built } },
 );
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => run.kill(signal));
 run.once('exit', (code) => process.exit(code ?? 1));
