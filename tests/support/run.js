@@ -13,6 +13,8 @@ import { build } from 'esbuild';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const args = process.argv.slice(2);
 const isTest = (arg) => arg.endsWith('.test.ts');
+/** What processes import that tests start: see `built` in workers.ts. */
+const imported = ['tests/support/servers.ts', 'tests/support/servers/postgres.ts'];
 
 const cache = join(root, 'node_modules/.cache');
 mkdirSync(cache, { recursive: true });
@@ -33,7 +35,7 @@ const besideSource = {
 
 await build({
   absWorkingDir: root,
-  entryPoints: args.filter(isTest),
+  entryPoints: [...args.filter(isTest), ...imported],
   outdir: built,
   outbase: root,
   bundle: true,
