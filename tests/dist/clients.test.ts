@@ -1,6 +1,6 @@
 /** The installed package beside the real clients, in processes and in the eyes of TypeScript. */
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import {
   Consumer,
   nodeOf,
@@ -42,55 +42,60 @@ test('importing the package loads no client', async () => {
   }
 });
 
+const files = ['subpaths.mts', 'subpaths.cts', 'copies.ts', 'clients.ts'];
+
 /**
  * Everything is checked with `skipLibCheck` off: the declarations of all these clients are sound, so
- * no consumer needs it for our sake or theirs.
+ * no consumer needs it for our sake or theirs. The compiler takes long over them, on one processor.
  */
-for (const { moduleResolution, module } of [
-  { moduleResolution: 'node16', module: 'node16' },
-  { moduleResolution: 'nodenext', module: 'nodenext' },
-  { moduleResolution: 'bundler', module: 'preserve' },
-]) {
-  test(`TypeScript accepts every subpath and client under ${moduleResolution}`, async () => {
+describe('TypeScript', { concurrency: 2 }, () => {
+  before(async () => {
     await consumer.add('dist/consumers/subpaths.ts', 'subpaths.mts');
     await consumer.add('dist/consumers/subpaths.ts', 'subpaths.cts');
     await consumer.add('dist/consumers/copies.ts', 'copies.ts');
     await consumer.add('types/clients.ts', 'clients.ts');
-    const files = ['subpaths.mts', 'subpaths.cts', 'copies.ts', 'clients.ts'];
-    const read = await consumer.compile(files, { moduleResolution, module });
-    for (const { types } of targets()) {
-      const path = types.replace('./', '/node_modules/dlock-js/');
-      if (moduleResolution === 'bundler' && types.endsWith('.d.cts')) continue;
-      assert.ok(
-        read.some((file) => file.endsWith(path)),
-        `${path} was not read`,
-      );
-    }
-  });
-}
-
-test('the declarations need no types of Node.js, where the DOM has AbortSignal', async () => {
-  await consumer.add('dist/consumers/subpaths.ts', 'subpaths.mts');
-  const options = { module: 'nodenext', lib: ['ES2022', 'DOM'], types: [] };
-  const read = await consumer.compile(['subpaths.mts'], options);
-  assert.ok(!read.some((file) => file.includes('@types/node')));
-});
-
-for (const { target, version, native } of [
-  { target: 'ES2022', version: oldestNode, native: false },
-  { target: 'ESNext', version: '24', native: true },
-]) {
-  const how = native ? 'as it is' : `lowered to ${target}`;
-  test(`await using works on Node.js ${version}, ${how}`, async () => {
-    const outDir = target.toLowerCase();
-    const emit = { noEmit: false, outDir, target, lib: [target] };
     await consumer.add('dist/consumers/await-using.ts', 'await-using.ts');
-    await consumer.compile(['await-using.ts'], { module: 'nodenext', ...emit });
-    const written = await consumer.read(`${outDir}/await-using.js`);
-    assert.equal(/await using lease =/.test(written), native);
-    await consumer.run(`${outDir}/await-using.js`, { runtime: await nodeOf(version) });
   });
-}
+
+  for (const { moduleResolution, module } of [
+    { moduleResolution: 'node16', module: 'node16' },
+    { moduleResolution: 'nodenext', module: 'nodenext' },
+    { moduleResolution: 'bundler', module: 'preserve' },
+  ]) {
+    test(`TypeScript accepts every subpath and client under ${moduleResolution}`, async () => {
+      const read = await consumer.compile(files, { moduleResolution, module });
+      for (const { types } of targets()) {
+        const path = types.replace('./', '/node_modules/dlock-js/');
+        if (moduleResolution === 'bundler' && types.endsWith('.d.cts')) continue;
+        assert.ok(
+          read.some((file) => file.endsWith(path)),
+          `${path} was not read`,
+        );
+      }
+    });
+  }
+
+  test('the declarations need no types of Node.js, where the DOM has AbortSignal', async () => {
+    const options = { module: 'nodenext', lib: ['ES2022', 'DOM'], types: [] };
+    const read = await consumer.compile(['subpaths.mts'], options);
+    assert.ok(!read.some((file) => file.includes('@types/node')));
+  });
+
+  for (const { target, version, native } of [
+    { target: 'ES2022', version: oldestNode, native: false },
+    { target: 'ESNext', version: '24', native: true },
+  ]) {
+    const how = native ? 'as it is' : `lowered to ${target}`;
+    test(`await using works on Node.js ${version}, ${how}`, async () => {
+      const outDir = target.toLowerCase();
+      const emit = { noEmit: false, outDir, target, lib: [target] };
+      await consumer.compile(['await-using.ts'], { module: 'nodenext', ...emit });
+      const written = await consumer.read(`${outDir}/await-using.js`);
+      assert.equal(/await using lease =/.test(written), native);
+      await consumer.run(`${outDir}/await-using.js`, { runtime: await nodeOf(version) });
+    });
+  }
+});
 
 /** The built files that package.json names for a subpath, once for `import` and once for `require`. */
 function targets(): { types: string; default: string }[] {

@@ -40,6 +40,7 @@ export class Consumer implements AsyncDisposable {
   readonly folder: string;
   /** What npm packed. */
   readonly packed: readonly string[];
+  #compilations = 0;
 
   private constructor(folder: string, packed: readonly string[]) {
     this.folder = folder;
@@ -98,8 +99,11 @@ export class Consumer implements AsyncDisposable {
   /** Compiles with the repository's TypeScript; resolves to the paths of all files it read. */
   async compile(files: string[], compilerOptions: Record<string, unknown>): Promise<string[]> {
     const options = { ...strictest, ...compilerOptions };
-    await this.write('tsconfig.json', { compilerOptions: options, files });
-    const printed = await command(this.folder, 'tsc', ['-p', '.', '--listFiles']).catch(complain);
+    this.#compilations += 1;
+    const project = `tsconfig.${this.#compilations}.json`;
+    await this.write(project, { compilerOptions: options, files });
+    const args = ['-p', project, '--listFiles'];
+    const printed = await command(this.folder, 'tsc', args).catch(complain);
     return printed.split('\n');
   }
 

@@ -191,7 +191,7 @@ async function assertWithstands(
 
 for (const kind of singleServers) {
   const { name, protocol } = kind;
-  describe(`${name}, hostile servers`, () => {
+  describe(`${name}, hostile servers`, { concurrency: 3 }, () => {
     const known = targets[protocol === resp ? 'redis' : 'memcache'];
     for (const operation of ['acquire', 'extend', 'release'] as const) {
       for (const target of known[operation]) {

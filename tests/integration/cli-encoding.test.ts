@@ -17,7 +17,7 @@ function shell(script: string, store = fileStore()) {
 
 const latin1 = `"$(printf 'caf\\351')"`;
 
-describe('what is not UTF-8 is refused, and nothing is run: 64', () => {
+describe('what is not UTF-8 is refused, and nothing is run: 64', { concurrency: 3 }, () => {
   for (const [what, script, named] of [
     ['the name of the lock', `"$@" ${latin1} -- echo`, /: argument 1 is not UTF-8/],
     ['an option', `"$@" --once ${latin1} job -- echo`, /: argument 2 is not UTF-8/],

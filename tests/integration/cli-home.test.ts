@@ -1,6 +1,6 @@
 /** Where the command keeps its locks if no store is named: the user's home, and when not there. */
 import assert from 'node:assert/strict';
-import { chmod, chown, mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { execa } from 'execa';
@@ -64,12 +64,18 @@ describe('by what the list of users says', () => {
 });
 
 describe('as another user', { skip: notRoot }, () => {
-  before(() => chmod(home, 0o755));
+  let readable: string;
+
+  before(async () => {
+    await chmod(home, 0o755);
+    readable = join(home, 'cli.js');
+    await copyFile(cli, readable);
+  });
 
   /** Runs dlock as that user, without a store, and with an environment that must not matter. */
   function dlockAs(uid: number, ...args: string[]) {
     const command = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'];
-    return execa('env', [...command, process.execPath, cli, ...args], {
+    return execa('env', [...command, process.execPath, readable, ...args], {
       env: { DLOCK_STORE: '', HOME: '/tmp', TMPDIR: '/var/tmp' },
       reject: false,
       stripFinalNewline: false,
@@ -100,7 +106,7 @@ describe('as another user', { skip: notRoot }, () => {
     const title = `a home that is hidden, as by ProtectHome=: 69 (--wait ${wait})`;
     test(title, { skip: noMounts }, async () => {
       const hide = 'mount -t tmpfs -o ro none "$(getent passwd 0 | cut -d: -f6)" && exec "$@"';
-      const command = ['--mount', 'sh', '-c', hide, 'sh', process.execPath, cli];
+      const command = ['--mount', 'sh', '-c', hide, 'sh', process.execPath, readable];
       const outcome = await execa('unshare', [...command, '--wait', wait, 'job', '--', 'true'], {
         env: { DLOCK_STORE: '' },
         reject: false,

@@ -41,45 +41,49 @@ const stores: Record<string, () => Promise<{ server: OwnServer; store: string }>
   },
 };
 
-for (const [kind, start] of Object.entries(stores)) {
-  test(`${kind}: started later`, async () => {
-    const { server, store } = await start();
-    await using _server = server;
-    await server.kill();
-    const { started } = await waiting(store);
-    await server.restart();
-    const outcome = await started;
-    assert.deepEqual([outcome.exitCode, outcome.stdout], [0, 'ran\n'], String(outcome.stderr));
-    assert.match(String(outcome.stderr), notUp);
+describe('a store that is not up', { concurrency: 3 }, () => {
+  for (const [kind, start] of Object.entries(stores)) {
+    test(`${kind}: started later`, async () => {
+      const { server, store } = await start();
+      await using _server = server;
+      await server.kill();
+      const { started } = await waiting(store);
+      await server.restart();
+      const outcome = await started;
+      assert.deepEqual([outcome.exitCode, outcome.stdout], [0, 'ran\n'], String(outcome.stderr));
+      assert.match(String(outcome.stderr), notUp);
+    });
+  }
+
+  test('a socket that is not there', async () => {
+    const outcome = await dlock(['--wait', '1s', ...ran], {
+      store: `redis+unix://${fresh('none')}`,
+    });
+    assert.equal(outcome.exitCode, 69);
+    assert.match(String(outcome.stderr), /not up \(connect ENOENT .*\n.*connect ENOENT/);
   });
-}
 
-test('a socket that is not there', async () => {
-  const outcome = await dlock(['--wait', '1s', ...ran], { store: `redis+unix://${fresh('none')}` });
-  assert.equal(outcome.exitCode, 69);
-  assert.match(String(outcome.stderr), /not up \(connect ENOENT .*\n.*connect ENOENT/);
+  test('a Redis that is loading its data', async () => {
+    const directory = temporaryDirectory();
+    const load = '--key-load-delay 2000 --loading-process-events-interval-bytes 1024';
+    const keep = ['--dir', directory, '--enable-debug-command', 'yes'];
+    await using server = await startRedis([...keep, ...load.split(' ')]);
+    const client = await createClient({ url: server.url }).connect();
+    await client.sendCommand(['DEBUG', 'POPULATE', '5000', 'key', '100']);
+    await client.sendCommand(['SAVE']);
+    client.destroy();
+    await server.restart();
+    const atOnce = await dlock(ran, { store: server.url });
+    assert.equal(atOnce.exitCode, 69, String(atOnce.stderr));
+    assertLine(atOnce, /LOADING/);
+    const outcome = await dlock(['--wait', '5m', ...ran], { store: server.url });
+    assert.deepEqual([outcome.exitCode, outcome.stdout], [0, 'ran\n'], String(outcome.stderr));
+    assert.match(String(outcome.stderr), /not up \(LOADING /);
+    remove(directory);
+  });
 });
 
-test('a Redis that is loading its data', async () => {
-  const directory = temporaryDirectory();
-  const load = '--key-load-delay 2000 --loading-process-events-interval-bytes 1024';
-  const keep = ['--dir', directory, '--enable-debug-command', 'yes'];
-  await using server = await startRedis([...keep, ...load.split(' ')]);
-  const client = await createClient({ url: server.url }).connect();
-  await client.sendCommand(['DEBUG', 'POPULATE', '5000', 'key', '100']);
-  await client.sendCommand(['SAVE']);
-  client.destroy();
-  await server.restart();
-  const atOnce = await dlock(ran, { store: server.url });
-  assert.equal(atOnce.exitCode, 69, String(atOnce.stderr));
-  assertLine(atOnce, /LOADING/);
-  const outcome = await dlock(['--wait', '5m', ...ran], { store: server.url });
-  assert.deepEqual([outcome.exitCode, outcome.stdout], [0, 'ran\n'], String(outcome.stderr));
-  assert.match(String(outcome.stderr), /not up \(LOADING /);
-  remove(directory);
-});
-
-describe('the wait has an end', () => {
+describe('the wait has an end', { concurrency: 3 }, () => {
   const nobody = 'redis://127.0.0.1:1';
 
   test('without --wait it fails at once, and says nothing of waiting', async () => {

@@ -33,7 +33,7 @@ const surroundings = {
 const heeding = `trap 'echo >> $asked; exit' TERM; while :; do sleep 0.05; done`;
 const stubborn = `trap 'echo >> $asked' TERM; while :; do sleep 0.05; done`;
 
-describe('the lock is lost', async () => {
+describe('the lock is lost', { concurrency: 3 }, async () => {
   const { failed } = await execa('unshare', [...unshare, 'true'], { reject: false });
   const skip = failed && 'only root may make the namespaces that these tests need';
   let directory: string;

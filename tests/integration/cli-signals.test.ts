@@ -23,7 +23,7 @@ const fatal: NodeJS.Signals[] = [
   'SIGXFSZ',
 ];
 
-describe('dlock ends by a signal', () => {
+describe('dlock ends by a signal', { concurrency: 3 }, () => {
   for (const signal of fatal) {
     test(`${signal} ended the command: dlock ends by it too, without a core dump`, async () => {
       const directory = fresh('cwd');
@@ -127,7 +127,7 @@ describe('dlock ends by a signal', () => {
   });
 });
 
-describe('signals to dlock alone', () => {
+describe('signals to dlock alone', { concurrency: 3 }, () => {
   const handedOn: NodeJS.Signals[] = [
     'SIGALRM',
     'SIGVTALRM',

@@ -94,7 +94,7 @@ describe('a server that is frozen', { concurrency: 2 }, () => {
   });
 });
 
-describe('a silent member of a quorum stops and delays nobody', () => {
+describe('a silent member of a quorum stops and delays nobody', { concurrency: 3 }, () => {
   const members = {
     redis: (port: number) => `redis://127.0.0.1:${port}`,
     rediss: (port: number) => `rediss://127.0.0.1:${port}`,

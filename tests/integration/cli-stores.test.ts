@@ -32,16 +32,17 @@ const noIpv6 = hasIpv6 ? false : 'this machine has no IPv6';
 
 /** The lock is held while the command runs, and a second dlock is refused. */
 async function assertExcludes(store: string): Promise<void> {
-  const { started } = await running(['job'], 'exec sleep 60', { store });
-  const held = await dlock(['job', '--', 'true'], { store });
+  const job = fresh('job');
+  const { started } = await running([job], 'exec sleep 60', { store });
+  const held = await dlock([job, '--', 'true'], { store });
   assert.equal(held.exitCode, 75, String(held.stderr));
   started.kill('SIGTERM');
   await started;
-  const free = await dlock(['job', '--', 'true'], { store });
+  const free = await dlock([job, '--', 'true'], { store });
   assert.equal(free.exitCode, 0, String(free.stderr));
 }
 
-describe('hosts and sockets', () => {
+describe('hosts and sockets', { concurrency: 3 }, () => {
   const password = 'a%b/c@d';
   const secret = encodeURIComponent(password);
   let server: OwnServer;
@@ -76,7 +77,7 @@ describe('hosts and sockets', () => {
         `redis+unix://worker:${secret}@${path}?db=1`,
         `redis+unix://${path}`,
       ]) {
-        const args = [join(place, 'cli.js'), '--store', store, 'job', '--', 'echo', 'ran'];
+        const args = [join(place, 'cli.js'), '--store', store, place, '--', 'echo', 'ran'];
         const { exitCode, stdout, stderr } = await execa(process.execPath, args, { reject: false });
         assert.deepEqual([exitCode, stdout, stderr], [0, 'ran', ''], store);
       }
@@ -118,7 +119,9 @@ describe('hosts and sockets', () => {
   }
 });
 
-describe('a raw percent sign is 64, with a message that says how to write it', () => {
+describe('a raw percent sign is 64, with a message that says how to write it', {
+  concurrency: 3,
+}, () => {
   const nobody = '127.0.0.1:1';
   for (const store of [
     `redis://:secret%@${nobody}`,
@@ -147,7 +150,7 @@ describe('a raw percent sign is 64, with a message that says how to write it', (
   }
 });
 
-describe('--prefix', () => {
+describe('--prefix', { concurrency: 3 }, () => {
   test('is what the keys in Redis begin with', async () => {
     const store = await sharedRedis();
     const client = await createClient({ url: store }).connect();
@@ -197,7 +200,7 @@ describe('--prefix', () => {
   });
 });
 
-describe('-v names the store that is in use, without its password', () => {
+describe('-v names the store that is in use, without its password', { concurrency: 3 }, () => {
   const described = async (store: string, args: string[] = []) => {
     const outcome = await dlock(['-v', ...args, 'job', '--', 'true'], { store });
     return String(outcome.stderr).split('\n')[0];

@@ -4,10 +4,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type ExecaError, execa, type Result } from 'execa';
-import { createClient } from 'redis';
 import { userDirectory } from '../../src/cli/home.js';
 import { listByPs, listProc } from '../../src/cli/processes.js';
 import { eventually } from '../../src/testing/fixture.js';
@@ -23,8 +22,7 @@ import {
   root,
   running,
 } from '../support/command.js';
-import { provide } from '../support/servers/install.js';
-import { sharedMemcached, sharedRedis, startRedis } from '../support/servers.js';
+import { sharedMemcached, startRedis } from '../support/servers.js';
 
 describe('exit codes', { concurrency: 3 }, () => {
   test('the command’s own, and nothing is said', async () => {
@@ -262,251 +260,14 @@ describe('the command', { concurrency: 3 }, () => {
 
   test('holds the lock beyond several ttls', async () => {
     const store = fileStore();
-    const { started } = await running(['--ttl', '3s', 'job'], 'sleep 10', { store });
+    const go = fresh('go');
+    const script = `while ! test -e ${go}; do sleep 0.05; done`;
+    const { started } = await running(['--ttl', '3s', 'job'], script, { store });
     const waiter = await dlock(['--wait', '7s', 'job', '--', 'true'], { store });
     assert.equal(waiter.exitCode, 75);
+    await writeFile(go, '');
     assert.equal((await started).exitCode, 0);
   });
-});
-
-describe('signals', { concurrency: 3 }, () => {
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1'] as const) {
-    test(`${signal} to dlock alone reaches the command, and only then the lock is free`, async () => {
-      const store = fileStore();
-      const { started, command } = await running(['job'], 'exec sleep 60', { store });
-      started.kill(signal);
-      assert.equal((await started).signal, signal);
-      assert.ok(!alive(command));
-      assert.equal((await dlock(['job', '--', 'true'], { store })).exitCode, 0);
-    });
-
-    test(`${signal} to a dlock that waits ends it at once, and leaves nothing behind`, async () => {
-      const store = fileStore();
-      const { started } = await running(['job'], 'exec sleep 60', { store });
-      const waiter = dlock(['-v', '--wait', 'forever', 'job', '--', 'echo'], { store });
-      await new Promise((resolve) => waiter.stderr?.once('data', resolve));
-      waiter.kill(signal);
-      const outcome = await waiter;
-      assert.deepEqual([outcome.signal, outcome.stdout], [signal, '']);
-      started.kill('SIGTERM');
-      await started;
-      assert.equal((await dlock(['job', '--', 'true'], { store })).exitCode, 0);
-    });
-  }
-
-  test('a command that goes on after a signal keeps the lock', async () => {
-    const store = fileStore();
-    const go = fresh('go');
-    const script = `trap "echo caught" TERM; while ! test -e ${go}; do sleep 0.05; done; exit 7`;
-    const { started } = await running(['job'], script, { store });
-    started.kill('SIGTERM');
-    await new Promise((resolve) => started.stdout?.once('data', resolve));
-    assert.equal((await dlock(['job', '--', 'true'], { store })).exitCode, 75);
-    await writeFile(go, '');
-    assert.equal((await started).exitCode, 7);
-  });
-
-  /** Counts the signals it gets, for long enough to get one too many, and exits with their number. */
-  const counting = `
-    let count = 0;
-    const count1 = (signal) => {
-      count += 1;
-      process.stdout.write(signal + '\\n');
-      if (count === 1) setTimeout(() => process.exit(count), 700);
-    };
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGALRM']) process.on(signal, count1);
-    setInterval(() => {}, 1000);
-    process.stdout.write('dlock is ' + process.ppid + '\\n');
-  `;
-
-  test('sent to the whole group, a signal reaches the command once', async () => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGALRM'] as const) {
-      const started = execa(
-        process.execPath,
-        [cli, 'job', '--', process.execPath, '-e', counting],
-        {
-          env: { DLOCK_STORE: fileStore() },
-          detached: true,
-          reject: false,
-        },
-      );
-      await new Promise((resolve) => started.stdout.once('data', resolve));
-      process.kill(-(started.pid ?? 0), signal);
-      assert.equal((await started).exitCode, 1, signal);
-    }
-  });
-
-  /** Under `script`, of util-linux, dlock has a terminal of its own; what we write there is typed. */
-  function atTerminal(args: string[], store = fileStore()) {
-    const quoted = [process.execPath, cli, ...args].map(
-      (arg) => `'${arg.replaceAll("'", `'\\''`)}'`,
-    );
-    return execa('script', ['-qec', `exec ${quoted.join(' ')}`, '/dev/null'], {
-      env: { DLOCK_STORE: store, SHELL: '/bin/sh' },
-      reject: false,
-    });
-  }
-
-  before(async () => {
-    await provide({ program: 'script', debianPackage: 'bsdutils' });
-    const { stdout } = await execa('script', ['--version'], { reject: false });
-    assert.match(String(stdout), /util-linux/, 'these tests need the script(1) of util-linux');
-  });
-
-  test('Ctrl-C at the terminal reaches the command exactly once, as does Ctrl-\\', async () => {
-    for (const key of ['\u0003', '\u001c']) {
-      const started = atTerminal(['job', '--', process.execPath, '-e', counting]);
-      await new Promise((resolve) => started.stdout.once('data', resolve));
-      started.stdin.write(key);
-      assert.equal((await started).exitCode, 1);
-    }
-  });
-
-  test('at the terminal too, a signal to dlock alone reaches the command once', async () => {
-    const started = atTerminal(['job', '--', process.execPath, '-e', counting]);
-    const said = await new Promise((resolve) => started.stdout.once('data', resolve));
-    const [, pid] = /dlock is (\d+)/.exec(String(said)) ?? [];
-    process.kill(Number(pid), 'SIGINT');
-    assert.equal((await started).exitCode, 1);
-  });
-
-  test('at a terminal, the wait is told on one line, rewritten in place', async () => {
-    const store = fileStore();
-    const { started } = await running(['job'], 'exec sleep 60', { store });
-    const waiter = atTerminal(['--wait', 'forever', 'job', '--', 'echo', 'mine'], store);
-    let said = '';
-    waiter.stdout.on('data', (data) => {
-      said += data;
-    });
-    await eventually('two seconds are told', () => /: [2-9] s/.test(said));
-    started.kill('SIGTERM');
-    await waiter;
-    const line = '\r\u001b[K';
-    assert.ok(said.startsWith(line), JSON.stringify(said));
-    const told = said.split(line).slice(1);
-    assert.equal(told.pop(), 'mine\r\n', 'and nothing of it is left');
-    let last = -1;
-    for (const text of told) {
-      const [, seconds] = /^dlock: waiting for the holder of lock "job": (\d+) s$/.exec(text) ?? [];
-      assert.ok(Number(seconds) > last, text);
-      last = Number(seconds);
-    }
-  });
-
-  test('without a terminal, the wait is silent', async () => {
-    const store = fileStore();
-    const { started } = await running(['job'], 'sleep 1', { store });
-    const waiter = await dlock(['--wait', 'forever', 'job', '--', 'true'], { store });
-    assert.deepEqual([waiter.exitCode, waiter.stderr], [0, '']);
-    await started;
-  });
-});
-
-/** Processes that ignore SIGTERM: the command, its child, and a grandchild whose parent has ended. */
-function stubborn(beats: string): string {
-  const beat = `trap "" TERM; while :; do date +%s%N >> ${beats}; sleep 0.02; done`;
-  return `trap "" TERM; (${beat}) & (setsid sh -c '${beat}' & ) ; ${beat}`;
-}
-
-describe('a lease that is lost', { concurrency: 3 }, () => {
-  test('the command and all that it started are stopped: 76', async (t) => {
-    const client = await createClient({ url: await sharedRedis() }).connect();
-    t.after(() => client.destroy());
-    const store = await sharedRedis();
-    const job = fresh('job');
-    const beats = fresh('beats');
-    const options = ['--ttl', '3s', '--grace', '500ms', job];
-    const { started } = await running(options, stubborn(beats), { store });
-    await eventually('it beats', async () => (await lines(beats)).length > 10);
-    await client.set(`dlock:${job}`, 'a thief', { PX: 60_000 });
-    const outcome = await started;
-    assert.equal(outcome.exitCode, 76);
-    assertLine(outcome, /lock .* is lost: .*not ours.*; stopping the command/);
-    const count = (await lines(beats)).length;
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    assert.equal((await lines(beats)).length, count, 'no heart beats any more');
-    assert.equal(await client.get(`dlock:${job}`), 'a thief');
-    await client.del(`dlock:${job}`);
-  });
-
-  test('a store that is gone: all is over by the deadline', async () => {
-    await using server = await startRedis();
-    const beats = fresh('beats');
-    const options = ['--ttl', '3s', '--grace', '1h', 'job'];
-    const { started } = await running(options, stubborn(beats), { store: server.url });
-    await eventually('it beats', async () => (await lines(beats)).length > 10);
-    await server.freeze();
-    const frozen = Date.now();
-    const outcome = await started;
-    assert.equal(outcome.exitCode, 76);
-    assertLine(
-      outcome,
-      /lock "job": the lease could not be renewed in time \(.*\); stopping the command/,
-    );
-    const last = Math.max(...(await lines(beats)).map((nanoseconds) => Number(nanoseconds) / 1e6));
-    assert.ok(last > frozen, 'it ran on for a while');
-    assert.ok(last < frozen + 3_000, `it ran ${last - frozen} ms after the last renewal`);
-  });
-
-  test('a command that heeds SIGTERM has its time to clean up', async () => {
-    const store = fileStore();
-    const cleaned = fresh('cleaned');
-    const script = `trap "sleep 0.2; echo > ${cleaned}; exit 0" TERM; while :; do sleep 0.05; done`;
-    const options = ['--ttl', '3s', '--grace', '1s', 'job'];
-    const { started } = await running(options, script, { store });
-    await rm(fileURLToPath(store), { recursive: true });
-    assert.equal((await started).exitCode, 76);
-    assert.ok(existsSync(cleaned));
-  });
-
-  test('dlock stopped beyond its ttl, and continued: 76', async () => {
-    const store = fileStore();
-    const { started, command } = await running(['--ttl', '2s', 'job'], 'exec sleep 60', { store });
-    started.kill('SIGSTOP');
-    const thief = await dlock(['--wait', '30s', 'job', '--', 'true'], { store });
-    assert.equal(thief.exitCode, 0, 'another had the lock in the meantime');
-    assert.ok(alive(command), 'while the command ran on');
-    started.kill('SIGCONT');
-    const outcome = await started;
-    assert.equal(outcome.exitCode, 76);
-    assertLine(outcome, /lock "job" is lost: .*; stopping the command/);
-    assert.ok(!alive(command));
-  });
-
-  test('a store that freezes for a moment is ridden out', async () => {
-    await using server = await startRedis();
-    const go = fresh('go');
-    const script = `while ! test -e ${go}; do sleep 0.05; done; exit 6`;
-    const { started } = await running(['--ttl', '6s', 'job'], script, { store: server.url });
-    await server.freeze();
-    await new Promise((resolve) => setTimeout(resolve, 2_200));
-    await server.thaw();
-    await writeFile(go, '');
-    const { exitCode, stderr } = await started;
-    assert.deepEqual([exitCode, stderr], [6, '']);
-    const again = await dlock(['job', '--', 'true'], { store: server.url });
-    assert.equal(again.exitCode, 0, 'and the lock is free');
-  });
-
-  for (const code of [0, 6]) {
-    for (const how of ['kill', 'freeze'] as const) {
-      test(`the store gone (${how}) when the command ends with ${code}: that, and one line`, async () => {
-        await using server = await startRedis();
-        const go = fresh('go');
-        const script = `while ! test -e ${go}; do sleep 0.05; done; exit ${code}`;
-        const { started } = await running(['--once', 'today', 'job'], script, {
-          store: server.url,
-        });
-        await server[how]();
-        const start = performance.now();
-        await writeFile(go, '');
-        const outcome = await started;
-        assert.equal(outcome.exitCode, code);
-        assertLine(outcome, /lock "job": the store could not be told that the command has ended/);
-        assert.ok(performance.now() - start < 10_000, 'soon');
-      });
-    }
-  }
 });
 
 describe('messages', { concurrency: 3 }, () => {
@@ -570,8 +331,10 @@ describe('messages', { concurrency: 3 }, () => {
   test('a reader of stderr that does not read costs no lease', async () => {
     const store = fileStore();
     const begun = `${fileURLToPath(store)}.begun`;
-    const flood = 'yes "a long line" | head -c 300000 >&2 & sleep 10; kill $!; exit 3';
-    const script = `touch ${begun}; ${flood}`;
+    const go = fresh('go');
+    const flood = 'yes "a long line" | head -c 300000 >&2 & flood=$!';
+    const wait = `while ! test -e ${go}; do sleep 0.05; done; kill $flood; exit 3`;
+    const script = `touch ${begun}; ${flood}; ${wait}`;
     const started = dlock(['-v', '--ttl', '3s', 'job', '--', 'sh', '-c', script], {
       store,
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -580,6 +343,7 @@ describe('messages', { concurrency: 3 }, () => {
     await eventually('the command runs', () => existsSync(begun));
     const held = await dlock(['--wait', '7s', 'job', '--', 'true'], { store });
     assert.equal(held.exitCode, 75);
+    await writeFile(go, '');
     started.stderr?.resume();
     assert.equal((await started).exitCode, 3);
   });
@@ -618,51 +382,6 @@ describe('messages', { concurrency: 3 }, () => {
       assert.ok(!said.includes(secret), said);
     }
   });
-});
-
-describe('once per period', { concurrency: 2 }, () => {
-  const stores: Record<string, () => Promise<string>> = {
-    file: async () => fileStore(),
-    redis: sharedRedis,
-    memcached: async () => `memcache://${await sharedMemcached()}`,
-  };
-  const crowd = (args: string[], script: string, store: string) =>
-    Promise.all(
-      Array.from({ length: 6 }, () =>
-        dlock([...args, '--', 'sh', '-c', script], { store }).then(({ exitCode }) => exitCode),
-      ),
-    );
-
-  for (const [kind, open] of Object.entries(stores)) {
-    test(`${kind}: of 6 processes started together, one runs in each period`, async () => {
-      const store = await open();
-      const job = `${kind}-${process.pid}`;
-      for (let hour = 10; hour < 12; hour++) {
-        const runs = fresh('runs');
-        const once = ['--once', `2026-11-24T${hour}`, job];
-        const codes = await crowd(once, `echo >> ${runs}`, store);
-        assert.equal((await lines(runs)).length, 1);
-        assert.ok(
-          codes.every((code) => code === 0 || code === 75),
-          String(codes),
-        );
-        assert.ok(codes.includes(0));
-      }
-    });
-
-    test(`${kind}: also when the first runner is killed half-way`, async () => {
-      const store = await open();
-      const runs = fresh('runs');
-      const first = fresh('first');
-      const script = `if mkdir ${first} 2>/dev/null; then kill -9 $PPID; exit 1; fi; echo >> ${runs}`;
-      const options = ['--ttl', '8s', '--wait', '5m', '--retain', '5m'];
-      const once = [...options, '--once', '2026-11-24T09', `${kind}-killed-${process.pid}`];
-      const codes = await crowd(once, script, store);
-      assert.equal((await lines(runs)).length, 1, String(codes));
-      assert.equal(codes.filter((code) => code === 0).length, 5, String(codes));
-      assert.equal(codes.filter((code) => code === undefined).length, 1);
-    });
-  }
 });
 
 test('where there is no /proc, ps tells of the processes', async () => {

@@ -11,6 +11,7 @@ import { PostgresStore, table } from '../../examples/postgres-store.js';
 import { eventually, thief } from '../../src/testing/fixture.js';
 import { temporaryDirectory } from '../support/servers/directories.js';
 import { openSchema } from '../support/servers/postgres.js';
+import { built } from '../support/workers.js';
 import { countTogether } from './many-processes.js';
 
 const schema = await openSchema();
@@ -112,12 +113,11 @@ test('the PostgreSQL of the tests comes up where only root may write to TMPDIR',
 
 /** A process of its own that starts a server, and prints its URL. */
 function runServer(env: NodeJS.ProcessEnv = {}) {
-  const file = JSON.stringify(new URL('../support/servers/postgres.ts', import.meta.url));
   const program = `
-    const { sharedPostgres } = await import(${file});
+    const { sharedPostgres } = await import('${built('servers/postgres')}');
     console.log(await sharedPostgres());
     setInterval(() => {}, 1_000);`;
-  const args = ['--import', 'tsx', '--input-type=module', '--eval', program];
+  const args = ['--input-type=module', '--eval', program];
   return execa(process.execPath, args, {
     env: { DLOCK_TEST_POSTGRES_URL: '', ...env },
     reject: false,

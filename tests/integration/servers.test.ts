@@ -9,6 +9,7 @@ import { execa } from 'execa';
 import * as kinds from '../support/servers/kinds.js';
 import { ask } from '../support/servers/ports.js';
 import { sharedMemcached, sharedRedis, startMemcached, startRedis } from '../support/servers.js';
+import { built } from '../support/workers.js';
 
 const redis = {
   kind: kinds.redis,
@@ -186,9 +187,8 @@ async function isGone(port: number): Promise<void> {
 
 /** Runs code in a process of its own, in which `servers` is what servers.ts exports. */
 function run(code: string, env: Record<string, string> = {}) {
-  const file = JSON.stringify(new URL('../support/servers.ts', import.meta.url));
-  const program = `const servers = await import(${file}); ${code}`;
-  return execa(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program], {
+  const program = `const servers = await import('${built('servers')}'); ${code}`;
+  return execa(process.execPath, ['--input-type=module', '--eval', program], {
     env,
     reject: false,
     stdin: 'ignore',

@@ -1,9 +1,9 @@
 /**
  * The report of a test run: that of Node.js, which ends with what failed, and before that how long each
  * part and its slowest files took. Files run side by side, and so do the parts. In JavaScript, since
- * Node.js loads it without tsx.
+ * Node.js loads it as it is.
  */
-import { relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { spec } from 'node:test/reporters';
 
@@ -35,8 +35,8 @@ function isOfFile({ type, data }) {
 
 function summary(files) {
   const spans = [...files].map(([file, { begin, end }]) => {
-    const [part, ...rest] = relative('tests', file).split(/[\\/]/);
-    return { part, file: rest.join('/'), begin, end };
+    const [, part, name] = /.*[\\/]tests[\\/](.+?)[\\/](.+)\.\w+$/.exec(file);
+    return { part, file: `${name}.ts`, begin, end };
   });
   const parts = [...new Set(spans.map(({ part }) => part))];
   return parts.map((part) => {

@@ -2,11 +2,12 @@
  * Runs a file, of TypeScript or built from it, in a process of its own, with a channel for messages. It
  * is compiled once for all the processes that run it, which therefore start as fast as plain Node.js.
  */
+import assert from 'node:assert/strict';
 import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { buildSync } from 'esbuild';
 import { temporaryDirectory } from './servers/directories.js';
 
@@ -65,6 +66,13 @@ function bundle(source: string): string {
     tsconfig: join(home, 'tsconfig.json'),
   });
   return join(directory, `${name}.mjs`);
+}
+
+/** The URL of what `run.js` has built of a module of `tests/support`, which plain Node.js imports. */
+export function built(module: string): string {
+  const directory =
+    process.env.DLOCK_TESTS_BUILT ?? assert.fail('run tests by tests/support/run.js');
+  return pathToFileURL(join(directory, 'tests/support', `${module}.mjs`)).href;
 }
 
 /** The directory of the package that the source belongs to. */

@@ -9,6 +9,7 @@ import {
   StoreError,
 } from '../../src/base/errors.js';
 import { lockNamed } from '../../src/base/names.js';
+import { compile } from '../support/workers.js';
 
 /** What each of our errors is given. */
 const about = { lock: 'import', operation: 'acquire' } as const;
@@ -44,7 +45,7 @@ test('each error carries the whole name of the lock, and a StoreError what was a
 });
 
 test('the errors of a second copy are instances of ours', async () => {
-  const copy = `../../src/base/errors.js?copy=${Date.now()}`;
+  const copy = compile(new URL('../../src/base/errors.ts', import.meta.url));
   const second: typeof import('../../src/base/errors.js') = await import(copy);
   assert.notEqual(second.StoreError, StoreError);
   assert.ok(new second.StoreError('x', about) instanceof StoreError);
