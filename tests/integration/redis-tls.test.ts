@@ -23,16 +23,18 @@ after(async () => {
 });
 
 async function assertWorks(store: LockStore) {
-  await using lease = await tryAcquire(store, 'import');
+  const name = `import ${store.constructor.name}`;
+  await using lease = await tryAcquire(store, name);
   assert.ok(lease);
-  assert.equal(await tryAcquire(store, 'import'), null);
+  assert.equal(await tryAcquire(store, name), null);
   await lease.extend();
   assert.equal(await lease.release(), true);
 
-  await store.acquire('import', thief, 60_000);
-  const waiting = acquire(store, 'import');
-  await eventually('it subscribes', async () => (await admin.pubSubChannels()).length === 1);
-  await store.release('import', thief);
+  await store.acquire(name, thief, 60_000);
+  const waiting = acquire(store, name);
+  const channels = () => admin.pubSubChannels(`dlock:${name}`);
+  await eventually('it subscribes', async () => (await channels()).length === 1);
+  await store.release(name, thief);
   const start = performance.now();
   assert.equal(await (await waiting).release(), true);
   assert.ok(performance.now() - start < slack);

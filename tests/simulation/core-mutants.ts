@@ -257,8 +257,8 @@ export const coreMutants: readonly Mutant[] = [
   {
     name: 'whoever is behind the next does not look after it',
     file: 'line/lookout.ts',
-    text: 'else this.#wakeWithin(after);',
-    replacement: '',
+    text: 'if (after !== undefined) this.#wakeWithin(after);\n      else',
+    replacement: 'if (after === undefined)',
   },
   {
     name: 'news that comes while the head asks is lost',
