@@ -1,4 +1,4 @@
-/** The plot of what waiting costs, over the number of waiters. Drawn by echarts, without a browser. */
+/** The plots of what waiting costs, over the number of those who wait. Drawn by echarts, without a browser. */
 import { LineChart } from 'echarts/charts';
 import { GridComponent, LegendComponent, TitleComponent } from 'echarts/components';
 import * as echarts from 'echarts/core';
@@ -27,12 +27,21 @@ const kinds = [
 ] as const;
 const marks = ['circle', 'rect', 'triangle', 'diamond', 'roundRect'];
 
-const panels = [
-  { of: 'requests', title: 'Requests a section', left: 60 },
-  { of: 'time', title: 'Milliseconds a section (the work itself: 5 ms)', left: 510 },
-] as const;
+export interface Axes {
+  /** What is counted from left to right. */
+  readonly count: string;
+  /** The title of the second panel. */
+  readonly time: string;
+  /** Where its axis begins. */
+  readonly shortest: number;
+}
 
-export function plot(lines: readonly Line[]): string {
+/** Two panels side by side: the requests a section, and some time. */
+export function plot(lines: readonly Line[], { count, time, shortest }: Axes): string {
+  const panels = [
+    { of: 'requests', title: 'Requests a section', left: 60 },
+    { of: 'time', title: time, left: 510 },
+  ] as const;
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: 940, height: 460 });
   const axis = {
     type: 'log',
@@ -60,11 +69,15 @@ export function plot(lines: readonly Line[]): string {
     xAxis: panels.map((_, gridIndex) => ({
       ...axis,
       gridIndex,
-      name: 'waiters at once',
+      name: count,
       nameLocation: 'middle',
       nameGap: 28,
     })),
-    yAxis: panels.map((_, gridIndex) => ({ ...axis, gridIndex, min: gridIndex === 0 ? 1 : 4 })),
+    yAxis: panels.map((_, gridIndex) => ({
+      ...axis,
+      gridIndex,
+      min: gridIndex === 0 ? 1 : shortest,
+    })),
     series: panels.flatMap(({ of }, panel) =>
       lines
         .filter((line) => line[of].length > 0)

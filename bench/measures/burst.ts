@@ -172,6 +172,10 @@ async function plotOf(points: Point[]): Promise<Figure> {
   return {
     file: 'waiters.svg',
     caption: 'Requests and milliseconds a section, over the number of waiters in one process',
-    svg: plot(lines),
+    svg: plot(lines, {
+      count: 'waiters at once',
+      time: `Milliseconds a section (the work itself: ${bodyTime} ms)`,
+      shortest: 4,
+    }),
   };
 }

@@ -9,7 +9,7 @@ import { able } from '../contestants/index.js';
 import { number, type Table } from '../table.js';
 import { Worker } from '../workers.js';
 import { freshName, proxied } from './crowd.js';
-import type { Bench, Measure } from './measure.js';
+import type { Bench, Figure, Measure } from './measure.js';
 
 const counts = [2, 4, 16, 64];
 /** How long the work under the lock takes, and how long the processes go on, in milliseconds. */
@@ -62,9 +62,42 @@ export const turnsMeasure: Measure = {
         ...unable.map(({ name, reason }) => [name, reason, '', '', '']),
       ],
     }));
-    return { tables };
+    return { tables, figures: [await plotOf(outcomes)] };
   },
 };
+
+/** What a hand-over costs as the fleet grows, and who waits longest. */
+async function plotOf(outcomes: ReadonlyMap<Contestant, (Outcome | string)[]>): Promise<Figure> {
+  // Not imported above: every worker would load it.
+  const { plot } = await import('../plot.js');
+  const lines = [...outcomes].map(([{ name }, each]) => {
+    const points = each.flatMap((outcome, index) =>
+      typeof outcome === 'string' ? [] : [[counts[index] ?? 0, outcome] as const],
+    );
+    return {
+      name,
+      time: points.map(([count, { shares }]) => [count, longestOf(shares)] as const),
+      requests: points.flatMap(([count, { shares, requests }]) =>
+        requests === undefined ? [] : [[count, requests / sectionsOf(shares)] as const],
+      ),
+    };
+  });
+  const axes = { count: 'processes', time: 'The longest wait, in milliseconds', shortest: 10 };
+  return {
+    file: 'turns.svg',
+    caption:
+      'Requests a section, and the longest wait, over the number of processes that loop over a lock',
+    svg: plot(lines, axes),
+  };
+}
+
+function sectionsOf(shares: readonly Share[]): number {
+  return shares.reduce((sum, { sections }) => sum + sections, 0);
+}
+
+function longestOf(shares: readonly Share[]): number {
+  return Math.max(...shares.map(({ longestWait }) => longestWait));
+}
 
 async function outcomesOf(contestant: Contestant, { addresses }: Bench) {
   const way = await proxied(contestant, addresses);
@@ -136,12 +169,12 @@ function rowOf(name: string, outcome: Outcome | string | undefined): string[] {
   if (!outcome || typeof outcome === 'string') return [name, outcome ?? '', '', '', ''];
   const { shares, requests } = outcome;
   const sections = shares.map((share) => share.sections);
-  const total = sections.reduce((sum, each) => sum + each, 0);
+  const total = sectionsOf(shares);
   return [
     name,
     number(duration / total),
     requests === undefined ? 'no wire' : number(requests / total),
     `${Math.min(...sections)} to ${Math.max(...sections)}`,
-    number(Math.max(...shares.map(({ longestWait }) => longestWait))),
+    number(longestOf(shares)),
   ];
 }

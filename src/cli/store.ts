@@ -69,7 +69,7 @@ function checkDistinct(places: Place[]): void {
 
 const refuse = () => Promise.reject(new Error('not connected'));
 /** Clients that stand for those that are yet to be connected. */
-const redisStandIn = { eval: refuse, EVAL: refuse, connect: refuse };
+const redisStandIn = { eval: refuse, evalSha: refuse, EVAL: refuse, connect: refuse };
 const memcachedStandIn = { add: refuse, gets: refuse, cas: refuse, xsend: refuse };
 
 /** Which prefixes a store takes, its class knows; it says so before anything is connected. */

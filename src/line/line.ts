@@ -53,7 +53,7 @@ export class Line {
 
   /** The line for a lock. It is kept as long as somebody stands in it, or may soon again. */
   static at(lock: Lock): Line {
-    const line = lines.get(lock) ?? new Line(lock);
+    const line = lines.get(lock) ?? outsideCallers(() => new Line(lock));
     lines.set(lock, line);
     return line;
   }

@@ -5,6 +5,7 @@ import { acquire, type LockStore, tryAcquire } from 'dlock-js';
 import { RedisStore } from 'dlock-js/redis';
 import { createClient } from 'redis';
 import { eventually, thief } from '../../src/testing/fixture.js';
+import { callsIn, scriptCallsIn } from '../support/commandstats.js';
 import { documentedRights } from '../support/rights.js';
 import { type OwnServer, startRedis } from '../support/servers.js';
 import { startTaker } from './turn-taker.js';
@@ -180,19 +181,20 @@ describe('redis: in turn, counted by a server that does nothing else', () => {
     test(`${count} processes take turns: evenly, for three requests a section`, async () => {
       await using server = await startRedis();
       const admin = await createClient({ url: server.url }).connect();
-      const calls = (command: string) => callsOf(admin, command);
+      const stats = () => admin.info('commandstats');
       const name = `turns of ${count}`;
       const starting = Array.from({ length: count }, (_, index) =>
         startTaker(index % 2 ? 'ioredis 6' : 'node-redis 6', server.url, name, 20, duration),
       );
       const takers = await Promise.all(starting);
-      const before = [await calls('eval'), await calls('publish')] as const;
+      const before = await stats();
       for (const { begin } of takers) begin();
       const outcomes = await Promise.all(takers.map(({ outcome }) => outcome()));
       const sections = outcomes.map(({ fences }) => fences.length);
       const total = sections.reduce((sum, each) => sum + each);
-      const requests = (await calls('eval')) - before[0];
-      const messages = (await calls('publish')) - before[1];
+      const after = await stats();
+      const requests = scriptCallsIn(after) - scriptCallsIn(before);
+      const messages = callsIn(after, 'publish') - callsIn(before, 'publish');
       const details = `${sections}; ${requests} requests, ${messages} messages`;
       // The first and the last rounds, in which not all take part, cost and count otherwise.
       assert.ok(requests <= 3.2 * total + 4 * count, details);
@@ -202,12 +204,3 @@ describe('redis: in turn, counted by a server that does nothing else', () => {
     });
   }
 });
-
-/** How often a server has carried out a command. */
-async function callsOf(
-  client: { info(section: string): Promise<string> },
-  command: string,
-): Promise<number> {
-  const info = await client.info('commandstats');
-  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(info)?.[1] ?? 0);
-}

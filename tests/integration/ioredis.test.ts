@@ -9,6 +9,7 @@ import { Redis as Redis5 } from 'ioredis5';
 import { createClient } from 'redis';
 import { eventually, thief } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
+import { scriptCallsIn } from '../support/commandstats.js';
 import { startFaultyProxy } from '../support/proxy/faulty.js';
 import { resp } from '../support/proxy/resp.js';
 import { documentedRights } from '../support/rights.js';
@@ -146,8 +147,7 @@ function setTheScene(): { server: OwnServer & { url: string }; admin: Redis } {
 describe('ioredis: commands that are sent again by themselves', () => {
   const scene = setTheScene();
 
-  const evals = async () =>
-    Number(/cmdstat_eval:calls=(\d+)/.exec(await scene.admin.info('commandstats'))?.[1] ?? 0);
+  const evals = async () => scriptCallsIn(await scene.admin.info('commandstats'));
 
   test('an acquire that is carried out twice is one lease, with one fence', async () => {
     await using proxy = await startFaultyProxy(scene.server.port, resp);

@@ -11,6 +11,7 @@ import { createClient as createClient4 } from 'redis4';
 import { createClient as createClient5 } from 'redis5';
 import { eventually, takeWhenFree, thief } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
+import { callsIn, scriptCallsIn } from '../support/commandstats.js';
 import { randomNames } from '../support/random-names.js';
 import { documentedRights } from '../support/rights.js';
 import { sharedRedis, startRedis } from '../support/servers.js';
@@ -130,8 +131,25 @@ describe('redis: what is in the database', () => {
     await using server = await startRedis();
     await using client = await connect({ url: server.url });
     await (await tryAcquire(new RedisStore(client), 'counted'))?.release();
-    assert.match(await client.info('commandstats'), /cmdstat_eval:calls=2,/);
+    assert.equal(scriptCallsIn(await client.info('commandstats')), 2);
     assert.equal(await client.exists('dlock:counted'), 0);
+  });
+
+  test('a script is sent once, and run by its digest from then on, until the server forgets it', async () => {
+    await using server = await startRedis();
+    await using client = await connect({ url: server.url });
+    const store = new RedisStore(client);
+    const cycle = async () =>
+      assert.equal(await (await tryAcquire(store, 'digest'))?.release(), true);
+    const calls = async () => {
+      const stats = await client.info('commandstats');
+      return [callsIn(stats, 'eval'), callsIn(stats, 'evalsha')];
+    };
+    for (let round = 0; round < 5; round++) await cycle();
+    assert.deepEqual(await calls(), [2, 8]);
+    await client.scriptFlush();
+    await cycle();
+    assert.deepEqual(await calls(), [4, 10]);
   });
 });
 

@@ -6,6 +6,7 @@ const file = new URL('./workers/turn-taker.ts', import.meta.url);
 
 export interface Outcome {
   fences: number[];
+  times: number[];
   longestWait: number;
 }
 

@@ -10,6 +10,7 @@ import { RedisStore } from 'dlock-js/redis';
 import { createClient, createClientPool } from 'redis';
 import { Line } from '../../src/line/line.js';
 import { eventually, slack, thief } from '../../src/testing/fixture.js';
+import { scriptCallsIn } from '../support/commandstats.js';
 import { type OwnServer, startRedis } from '../support/servers.js';
 
 /** Waits of all kinds that end in all ways, many at a time. */
@@ -75,8 +76,7 @@ describe('redis', () => {
   const channels = async () =>
     (await admin.pubSubChannels()).filter((channel) => !channel.includes('\0'));
   const connections = async () => (await admin.clientList()).length;
-  const evals = async () =>
-    Number(/cmdstat_eval:calls=(\d+)/.exec(await admin.info('commandstats'))?.[1] ?? 0);
+  const evals = async () => scriptCallsIn(await admin.info('commandstats'));
 
   test('a subscriber that is killed while waiting: served within 2 s of the release', async () => {
     await other.acquire('killed', thief, 60_000);

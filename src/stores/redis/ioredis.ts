@@ -16,6 +16,7 @@ export interface IoredisClient {
   readonly options: { readonly keyPrefix?: string | undefined; readonly sentinels?: unknown };
   /** The command EVAL; resolves to its reply. */
   eval(script: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
+  evalsha(digest: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
   /** Another connection, by which those who wait are woken. */
   duplicate(): IoredisSubscriberClient;
 }
@@ -62,6 +63,8 @@ export class IoredisStore extends RedisLocks {
     const access = {
       evaluate: (script: string, keys: string[], args: string[]) =>
         client.eval(script, keys.length, ...keys, ...args),
+      evaluateDigest: (digest: string, keys: string[], args: string[]) =>
+        client.evalsha(digest, keys.length, ...keys, ...args),
       openSubscriber: (events: SubscriberEvents) => subscriberOf(client, events),
       isConnected: () => client.status === 'ready',
       hasOneServer: !client.isCluster && !client.options.sentinels,

@@ -10,7 +10,13 @@ import { shown } from '../../base/shown.js';
 import type { Attempt, LockStore, News } from '../../store.js';
 import { type KeyedStoreOptions, readOptions } from '../options.js';
 import { checkRequest } from '../requests.js';
-import { acquireInTurnScript, acquireScript, extendScript, releaseScript } from './scripts.js';
+import {
+  acquireInTurnScript,
+  acquireScript,
+  extendScript,
+  releaseScript,
+  type Script,
+} from './scripts.js';
 import { type OpenSubscriber, RedisSubscriber } from './subscriber.js';
 
 /**
@@ -20,12 +26,13 @@ import { type OpenSubscriber, RedisSubscriber } from './subscriber.js';
  */
 const fenceMemory = 24 * 3_600_000;
 
-/** Runs a script by a client's `EVAL`. */
+/** Runs a script, or the one of that digest, by a client's `EVAL` or `EVALSHA`. */
 export type Evaluate = (script: string, keys: string[], args: string[]) => Promise<unknown>;
 
 /** A client, as the locks use it. */
 export interface RedisAccess {
   readonly evaluate: Evaluate;
+  readonly evaluateDigest: Evaluate;
   readonly openSubscriber: OpenSubscriber;
   /** Whether the subscriber is connected to the very server that carries out the scripts. */
   readonly hasOneServer: boolean;
@@ -41,6 +48,8 @@ export abstract class RedisLocks implements LockStore {
   readonly #access: RedisAccess;
   readonly #prefix: string;
   readonly #subscriber: RedisSubscriber;
+  /** Scripts that the server has seen. */
+  readonly #seen = new Set<Script>();
 
   /** @param store the name of the class, for messages. */
   protected constructor(store: string, access: RedisAccess, options?: KeyedStoreOptions) {
@@ -65,7 +74,7 @@ export abstract class RedisLocks implements LockStore {
       const mailbox = `${this.#access.hasOneServer ? '!' : '?'}${this.#subscriber.mailbox}`;
       return this.#acquireInTurn(key, [...args, `${patience}`, mailbox]);
     }
-    const reply = await this.#access.evaluate(acquireScript, [key, fenceKey(key)], args);
+    const reply = await this.#evaluate(acquireScript, [key, fenceKey(key)], args);
     const number = integer(reply);
     if (number > 0) return { granted: true, fence: number };
     return { granted: false, retryAfter: number < 0 ? -number : undefined };
@@ -73,7 +82,7 @@ export abstract class RedisLocks implements LockStore {
 
   async #acquireInTurn(key: string, args: string[]): Promise<Attempt> {
     const keys = [key, fenceKey(key), ...queueKeys(key)];
-    const reply = await this.#access.evaluate(acquireInTurnScript, keys, args);
+    const reply = await this.#evaluate(acquireInTurnScript, keys, args);
     if (!Array.isArray(reply)) return { granted: true, fence: positive(reply) };
     const [life, kept] = [integer(reply[0]), integer(reply[1])];
     if (life < 0 || kept < 0 || reply.length !== 2) throw unexpected(reply);
@@ -83,18 +92,36 @@ export abstract class RedisLocks implements LockStore {
   async extend(name: string, token: string, ttl: number): Promise<boolean> {
     checkRequest('extend', token, ttl);
     const args = [token, `${ttl}`];
-    return yesOrNo(await this.#access.evaluate(extendScript, [this.#prefix + name], args));
+    return yesOrNo(await this.#evaluate(extendScript, [this.#prefix + name], args));
   }
 
   async release(name: string, token: string, heir = ''): Promise<boolean> {
     checkRequest('release', token, 0);
     const key = this.#prefix + name;
     const keys = [key, ...queueKeys(key)];
-    return yesOrNo(await this.#access.evaluate(releaseScript, keys, [token, key, heir]));
+    return yesOrNo(await this.#evaluate(releaseScript, keys, [token, key, heir]));
   }
 
   watch(name: string, wake: (news?: News) => void): Promise<AsyncDisposable> {
     return this.#subscriber.watch(this.#prefix + name, wake);
+  }
+
+  /**
+   * A server that has seen a script runs it by its digest: a kilobyte less to send and to hash. It may have
+   * forgotten it (a restart, `SCRIPT FLUSH`), and the next node of a cluster not seen it yet.
+   */
+  #evaluate(script: Script, keys: string[], args: string[]): Promise<unknown> {
+    const { evaluate, evaluateDigest } = this.#access;
+    if (this.#seen.has(script)) {
+      return evaluateDigest(script.digest, keys, args).catch((error) => {
+        if (!/^NOSCRIPT /.test(error?.message)) throw error;
+        return evaluate(script.text, keys, args);
+      });
+    }
+    return evaluate(script.text, keys, args).then((reply) => {
+      this.#seen.add(script);
+      return reply;
+    });
   }
 }
 

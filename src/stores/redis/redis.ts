@@ -5,14 +5,16 @@
  */
 import { checkClient } from '../clients.js';
 import type { KeyedStoreOptions } from '../options.js';
-import { type Evaluate, RedisLocks } from './locks.js';
+import { type Evaluate, type RedisAccess, RedisLocks } from './locks.js';
 import type { SubscriberConnection, SubscriberEvents } from './subscriber.js';
 
 /** The part of a node-redis client (4, 5 or 6) that the store needs. */
 export interface RedisClient {
   /** The command EVAL; resolves to its reply. */
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
-  /** The same command. By it and `connect`, clients of node-redis are told from all others. */
+  /** The command EVALSHA. */
+  evalSha(digest: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+  /** The command EVAL, too. By it and `connect`, clients of node-redis are told from all others. */
   readonly EVAL: unknown;
   /** Never called: the client is the caller's. */
   connect(): Promise<unknown>;
@@ -21,7 +23,7 @@ export interface RedisClient {
   /** False while the client keeps commands until it is connected again; absent in pools. */
   readonly isReady?: boolean;
   /** The same client with other options for its commands; since node-redis 5. */
-  withCommandOptions?(options: { timeout: number }): Pick<RedisClient, 'eval'>;
+  withCommandOptions?(options: { timeout: number }): Pick<RedisClient, 'eval' | 'evalSha'>;
   /** Clusters have it. */
   getMasters?(): unknown;
   /** Those of Sentinel have it. */
@@ -65,7 +67,7 @@ export class RedisStore extends RedisLocks {
   constructor(client: RedisClient, options?: RedisStoreOptions) {
     checkClient('redis', client);
     const access = {
-      evaluate: evaluateWith(client),
+      ...evaluateWith(client),
       openSubscriber: (events: SubscriberEvents) => subscriberOf(client, events),
       isConnected: () => client.isReady,
       hasOneServer: !client.getMasters && !client.getSentinelNode,
@@ -74,26 +76,34 @@ export class RedisStore extends RedisLocks {
   }
 }
 
+type Evaluates = Pick<RedisAccess, 'evaluate' | 'evaluateDigest'>;
+
 /**
  * node-redis gives each command a time limit within which it must leave (`commandOptions.timeout`, 5 s
  * since version 6), at the price of an AbortSignal each. While there is a connection a command leaves at
  * once, and the store's own limit is enough. While there is none the client's limit stays, which drops
  * what would otherwise be sent much later.
  */
-function evaluateWith(client: RedisClient): Evaluate {
+function evaluateWith(client: RedisClient): Evaluates {
   if (client.getMasters && !client.withCommandOptions) return evaluateBySlot(client as Cluster4);
   const unlimited = client.withCommandOptions?.({ timeout: 0 }) ?? client;
-  return (script, keys, args) =>
-    (client.isReady ? unlimited : client).eval(script, { keys, arguments: args });
+  const sender = () => (client.isReady ? unlimited : client);
+  return {
+    evaluate: (script, keys, args) => sender().eval(script, { keys, arguments: args }),
+    evaluateDigest: (digest, keys, args) => sender().evalSha(digest, { keys, arguments: args }),
+  };
 }
 
 /**
  * A cluster of node-redis 4 does not look for the key of an EVAL: it asks a node by chance, another one
  * if that has not the slot, and gives up after some (issue 2811 of node-redis). So it is told the key.
  */
-function evaluateBySlot(client: Cluster4): Evaluate {
-  return (script, keys, args) =>
-    client.sendCommand(keys[0], false, ['EVAL', script, `${keys.length}`, ...keys, ...args]);
+function evaluateBySlot(client: Cluster4): Evaluates {
+  const by =
+    (command: string): Evaluate =>
+    (script, keys, args) =>
+      client.sendCommand(keys[0], false, [command, script, `${keys.length}`, ...keys, ...args]);
+  return { evaluate: by('EVAL'), evaluateDigest: by('EVALSHA') };
 }
 
 /** The client's cache, if any, stays its own: a duplicate that shares it empties it when it ends. */

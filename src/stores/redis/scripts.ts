@@ -13,7 +13,18 @@
  * release locks all the same, without order. What a script may call is told by its keys, all of which are
  * declared.
  */
+import { createHash } from 'node:crypto';
 import { alarms, farBehind, promiseLife } from '../places.js';
+
+/** A script, and the SHA-1 by which a server that has seen it knows it. */
+export interface Script {
+  readonly text: string;
+  readonly digest: string;
+}
+
+function script(text: string): Script {
+  return { text, digest: createHash('sha1').update(text).digest('hex') };
+}
 
 /**
  * Answers the fence. It is a time in microseconds, below 2^53 until the year 2255, and so exact in Lua's
@@ -31,7 +42,7 @@ return fence`;
  * Answers one integer, which costs less than an array: the fence, positive, if granted; else how
  * long the holder still lives, as a negative number, or 0 if indefinitely.
  */
-export const acquireScript = `
+export const acquireScript = script(`
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
   if redis.call('GET', KEYS[1]) ~= ARGV[1] then
     local life = redis.call('PTTL', KEYS[1])
@@ -40,7 +51,7 @@ if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
   local minted = redis.call('GET', KEYS[2])
   if minted then return tonumber(minted) end
 end
-${mint}`;
+${mint}`);
 
 /** The functions on the queue, whose keys the script calls `queue` and `places`. */
 const queueing = `
@@ -82,7 +93,7 @@ end
  * how long the place is kept, 0 if there is none. Only the first in the queue is told of the holder's
  * life, since the others would all come when it ends.
  */
-export const acquireInTurnScript = `
+export const acquireInTurnScript = script(`
 local queue, places = KEYS[3], KEYS[4]
 ${queueing}
 local held = redis.call('GET', KEYS[1])
@@ -112,12 +123,12 @@ else
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   leave(id)
 end
-${mint}`;
+${mint}`);
 
 /** KEYS: lock. ARGV: token, ttl. Answers 1, or 0 if the token does not hold the lock. */
-export const extendScript = `
+export const extendScript = script(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])`);
 
 /**
  * KEYS: lock, queue, places. ARGV: token, channel (which has the name of the lock's key), heir or nothing.
@@ -130,10 +141,16 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
  * without a place is woken by the channel, if there is no queue. A user who may not publish must be able to
  * release all the same, and then promises nothing, since nobody would hear of it.
  */
-export const releaseScript = `
+export const releaseScript = script(`
 local queue, places = KEYS[2], KEYS[3]
-${queueing}
 local held = redis.call('GET', KEYS[1])
+-- As nearly always: it is ours, and nobody waits.
+if held == ARGV[1] and ARGV[3] == '' and not redis.pcall('ZRANGE', queue, 0, 0)[1] then
+  redis.call('DEL', KEYS[1])
+  redis.pcall('PUBLISH', ARGV[2], '')
+  return 1
+end
+${queueing}
 local ours = held == ARGV[1]
 leave(id)
 if not ours and held ~= '>' .. id then return 0 end
@@ -171,4 +188,4 @@ while place do
 end
 redis.call('DEL', KEYS[1])
 if not place then redis.pcall('PUBLISH', ARGV[2], '') end
-return result`;
+return result`);

@@ -18,6 +18,8 @@ process.send?.('ready');
 await once(process, 'message');
 
 const fences: (number | undefined)[] = [];
+/** When each section began, since other processes compare them in milliseconds of the epoch. */
+const times: number[] = [];
 let longestWait = 0;
 const end = performance.now() + Number(duration);
 do {
@@ -25,7 +27,8 @@ do {
   const lease = await acquire(store, name);
   longestWait = Math.max(longestWait, performance.now() - start);
   fences.push(lease.fence);
+  times.push(Date.now());
   await delay(Number(work));
   await lease.release();
 } while (performance.now() < end);
-process.send?.({ fences, longestWait }, () => process.exit());
+process.send?.({ fences, times, longestWait }, () => process.exit());
