@@ -12,9 +12,10 @@ import { Consumer, readManifest, repository, specifiersOf } from './consumer.js'
 
 /**
  * What `tryAcquire` with one store, and the whole core with one, may take minified and gzipped. The aim
- * is 7 000 and 9 000. That each built file has base/ for itself costs some 130 of it.
+ * is 7 000 and 9 000. The queue costs 1 700 of it where nobody waits, nearly all for its scripts, and a
+ * thousand more where somebody may. That each built file has base/ for itself costs some 130.
  */
-const maxBytes = { part: 8_100, whole: 10_200 };
+const maxBytes = { part: 9_850, whole: 12_900 };
 
 const consumer = await Consumer.create();
 after(() => consumer[Symbol.asyncDispose]());

@@ -16,6 +16,7 @@ export interface IoredisClient {
   readonly options: { readonly keyPrefix?: string | undefined; readonly sentinels?: unknown };
   /** The command EVAL; resolves to its reply. */
   eval(script: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
+  /** The command EVALSHA. */
   evalsha(digest: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
   /** Another connection, by which those who wait are woken. */
   duplicate(): IoredisSubscriberClient;
