@@ -88,9 +88,9 @@ export interface News {
  * `fence` strictly grows from one holder of a name to the next; absent where the store cannot
  * promise that. `retryAfter` is the time until the holder's life ends, in milliseconds, where the
  * store knows it; in a queue, only the first is told. `holder` is any text that differs from one holder to
- * the next: where nobody is woken, those who wait ask more often while the lock changes hands. `placeFor` says that the token has a place in the
- * store's queue, and for how many milliseconds it is kept unless the token asks again: at least the
- * `patience` that was given, longer for those far behind.
+ * the next: where nobody is woken, those who wait ask more often while the lock changes hands. `placeFor`
+ * says that the token has a place in the store's queue, and for how many milliseconds it is kept unless
+ * the token asks again: at least the `patience` that was given, longer for those far behind.
  */
 export type Attempt =
   | { granted: true; fence?: number | undefined }

@@ -18,10 +18,6 @@ const duration = 10_000;
 /** Whoever has had no turn a while after that never will, within what this measure takes. */
 const patience = 15_000;
 
-interface Turns {
-  readonly name: string;
-}
-
 /** What one process had. */
 interface Share {
   readonly sections: number;
@@ -141,7 +137,7 @@ async function outcomeOf(
 }
 
 /** The task: resolves when the time is over, and this process does not wait any more. */
-export async function takeTurns(session: Session, { name }: Turns): Promise<Share> {
+async function takeTurns(session: Session, { name }: { name: string }): Promise<Share> {
   const begun = performance.now();
   let [sections, longestWait, asked] = [0, 0, begun];
   const waited = () => Math.max(longestWait, performance.now() - asked);
@@ -161,7 +157,7 @@ export async function takeTurns(session: Session, { name }: Turns): Promise<Shar
 }
 
 /** The task: runs all that waiting runs once, so that nobody begins in a cold process. */
-export async function warmUp(session: Session, { name }: Turns): Promise<void> {
+async function warmUp(session: Session, { name }: { name: string }): Promise<void> {
   for (let round = 0; round < 3; round++) await session.section(name, () => sleep(1));
 }
 

@@ -149,8 +149,8 @@ export async function attempt(
     tell('refused', claim, () => ({ retryAfter }), start.monotonic);
     if (claim.acquires.isOver && patience !== undefined && placeFor !== undefined) {
       const giveUp = () => void undo(claim);
-      const place = { token: claim.token, keptFor: placeFor, giveUp };
-      return { granted: false, retryAfter, holder, place };
+      const kept = { token: claim.token, keptFor: placeFor, giveUp };
+      return { granted: false, retryAfter, holder, place: kept };
     }
     if (!claim.acquires.isOver || place) void undo(claim);
     return { granted: false, retryAfter, holder };

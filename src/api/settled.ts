@@ -27,7 +27,7 @@ export interface SettledOptions {
  * ```
  *
  * @returns true: nothing goes on any more. False: it still did after `wait`.
- * @throws TypeError or RangeError for invalid arguments.
+ * @throws TypeError or RangeError for invalid arguments, and what a store's own `settled` throws.
  */
 export async function settled(store: LockStore, options: SettledOptions = {}): Promise<boolean> {
   checkStore('settled', store);

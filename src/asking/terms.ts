@@ -64,6 +64,9 @@ export const leaseOptions = ['ttl', 'renew', 'minHold', 'signal'] as const;
 export const acquireOptions = [...leaseOptions, 'wait'] as const;
 export const onceOptions = [...acquireOptions, 'retain'] as const;
 
+/** For stores that name none, in milliseconds. */
+export const defaults = { ttl: 30_000, timeout: 5_000 };
+
 /**
  * Checks all arguments of an attempt.
  *
@@ -84,8 +87,8 @@ export function readTerms(
   checkOptions(lock, options, known);
   const { renew = true, minHold = 0, signal, wait = defaultWait } = options;
   const { maxTtl } = store;
-  const ttl = checkTime(lock, 'ttl', options.ttl ?? store.ttl ?? 30_000, 1, maxTtl);
-  const timeout = checkTime(lock, 'timeout', store.timeout ?? 5_000, 1, longestTimer);
+  const ttl = checkTime(lock, 'ttl', options.ttl ?? store.ttl ?? defaults.ttl, 1, maxTtl);
+  const timeout = checkTime(lock, 'timeout', store.timeout ?? defaults.timeout, 1, longestTimer);
   checkTime(lock, 'minHold', minHold, 0, maxTtl);
   must(TypeError, typeof renew === 'boolean', 'renew', 'be a boolean', renew);
   const lasts = `not exceed the ttl of ${ttl} ms unless the lease is renewed`;

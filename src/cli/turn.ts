@@ -1,5 +1,4 @@
 /** One turn at the lock: taking it, running the command under it, and giving it back. */
-
 import { shown } from '../base/shown.js';
 import { type Lease, locked, once, StoreError } from '../index.js';
 import type { Settings } from './arguments.js';

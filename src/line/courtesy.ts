@@ -1,7 +1,7 @@
 /**
- * How a line lets others go first where the store keeps no queue, so that nobody starves: whoever has
- * just had the lock lets those who wait ask before it, and whoever has waited for as long as the last
- * time lets nobody go first any more. All times are in milliseconds, of the monotonic clock.
+ * Fairness where the store keeps no queue: whoever has just had the lock stays away from it for a moment,
+ * and asks less often than those who have been waiting. So nobody starves, although nobody knows who else
+ * waits, or for how long. All times are in milliseconds, by the monotonic clock.
  */
 import { clock } from '../base/clock.js';
 import { spread } from '../base/pauses.js';
@@ -9,19 +9,20 @@ import { spread } from '../base/pauses.js';
 /** The pauses of those whom nobody wakes. */
 const shortestPoll = 25;
 const longestPoll = 1_000;
-/** The share of the time since the lock last changed hands, or of what the last wait took. */
-const pollShare = 1 / 8;
-/** The end of a life, as two answers have it, differs by less than that. */
-const sameEnd = 100;
-/** For no longer does whoever had the lock stay away from it. */
+/** What a pause is of what the last wait took, and of the time since the lock last changed hands. */
+const shareOfWait = 1 / 8;
+const shareOfHold = 1 / 3;
+/** The end of one life, as two answers have it, differs by less than that: their ways differ in length. */
+const sameEnd = 20;
+/** The longest time for which whoever had the lock stays away from it. */
 const longestAway = 250;
-/** Those who are woken together ask within this time, one after the other as far as possible. */
+/** The longest time over which those who are woken together spread their attempts. */
 const longestWindow = 32;
-/** What it takes those who are woken to ask. */
+/** How long those who are woken need to ask. */
 const wakeTime = 5;
-/** So many times the lock is left to others who do not take it, until they are taken to be gone. */
+/** How often the lock is left to others who do not take it, before they count as gone. */
 const patience = 8;
-/** What a first wait is taken to take, in refusals. */
+/** How many refusals a wait is expected to take, before any wait is known. */
 const usual = 8;
 
 /** What a refusal says of the holder, if anything. */
@@ -52,7 +53,9 @@ export class Courtesy {
   refused({ holder, retryAfter = Infinity }: Seen): void {
     const now = clock.monotonic();
     const end = now + retryAfter;
-    const isSame = holder === this.#holder && !(Math.abs(end - this.#end) > sameEnd);
+    // Two ends that are not known are no difference: then it is not a number.
+    const hasSameEnd = !(Math.abs(end - this.#end) > sameEnd);
+    const isSame = holder === this.#holder && hasSameEnd;
     if (this.#refusals === 0) this.#firstRefusal = now;
     if (this.#refusals === 0 || !isSame) this.#since = now;
     this.#holder = holder;
@@ -73,37 +76,40 @@ export class Courtesy {
 
   /** How long to stay away from the lock after it was given back. */
   awayPause(isWoken: boolean): number {
-    return isWoken ? this.#window + wakeTime : Math.min(poll(this.#lastWait), longestAway);
+    if (isWoken) return this.#window + wakeTime;
+    return Math.min(longestAway, inPolls(this.#lastWait * shareOfWait));
   }
 
-  /** How long whoever is woken lets others go first: the less, the longer it has waited. */
+  /**
+   * How long whoever is woken lets others go first: the less, the more of its expected wait is over, and less
+   * and less beyond that.
+   */
   wakePause(): number {
-    const expected = this.#lastRefusals || usual;
-    const share = Math.min(1, this.#refusals / expected);
-    const rest = this.#lastRefusals ? 1 - share : 0;
-    return this.#window * (rest + Math.random() / 2) * Math.min(1, expected / this.#refusals);
+    const over = this.#refusals / (this.#lastRefusals || usual);
+    const isBack = this.#lastRefusals > 0;
+    const left = isBack ? Math.max(0, 1 - over) : 0;
+    return (this.#window * (left + Math.random() / 2)) / Math.max(1, over);
   }
 
-  /** The pause until the next attempt, if nobody wakes: twice as long for those who have just come. */
+  /** The pause until the next attempt, if nobody wakes: twice as long for those who have just had the lock. */
   pollPause(): number {
-    const share = Math.min(1, this.#waited / (this.#lastWait || 1));
-    return spread(poll(this.#expected * (2 - share)));
+    const over = Math.min(1, this.#waited / (this.#lastWait || 1));
+    const byWait = this.#lastWait * shareOfWait * (2 - over);
+    const byHold = (clock.monotonic() - this.#since) * shareOfHold;
+    return spread(inPolls(Math.max(byWait, byHold)));
   }
 
   get #waited(): number {
     return clock.monotonic() - this.#firstRefusal;
   }
 
-  get #expected(): number {
-    return Math.max(this.#lastWait, clock.monotonic() - this.#since);
-  }
-
-  /** The more are woken together, the longer. */
+  /** Over how long those who are woken spread their attempts: the more of them, the longer. */
   get #window(): number {
     return Math.min(longestWindow, 2 * Math.max(this.#lastRefusals, this.#refusals));
   }
 }
 
-function poll(expected: number): number {
-  return Math.min(longestPoll, Math.max(shortestPoll, expected * pollShare));
+/** As long as a pause between polls may be. */
+function inPolls(ms: number): number {
+  return Math.min(longestPoll, Math.max(shortestPoll, ms));
 }

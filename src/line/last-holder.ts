@@ -26,9 +26,7 @@ export class LastHolder {
     this.#heir = heir;
   }
 
-  /**
-   * For how many milliseconds nobody need ask: this very process holds the lock, or left it to lapse.
-   */
+  /** For how many milliseconds nobody need ask: this very process holds the lock, or left it to lapse. */
   staysFor(): number {
     if (this.follow()) return Infinity;
     const left = this.#lapse ? until(this.#lapse) : 0;

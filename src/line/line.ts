@@ -49,7 +49,7 @@ export class Line {
   readonly #lookout: Lookout;
   readonly #turn: Turn;
   /** Set while nobody stands in line. */
-  readonly #end = new Alarm(() => this.#leave());
+  readonly #closing = new Alarm(() => this.#leave());
 
   /** The line for a lock. It is kept as long as somebody stands in it, or may soon again. */
   static at(lock: Lock): Line {
@@ -112,7 +112,7 @@ export class Line {
 
   async #serve(): Promise<void> {
     this.#serving = true;
-    this.#end.cancel();
+    this.#closing.cancel();
     for (const waiter of this.#waiters) {
       while (this.#waiters.has(waiter)) await this.#serveHead(waiter);
     }
@@ -121,9 +121,9 @@ export class Line {
     this.#linger();
   }
 
-  /** To open a watch again for every turn would cost more than the turns. */
+  /** Opening a watch anew for every turn would cost more than the turns themselves. */
   #linger(): void {
-    if (this.#lookout.isContended) this.#end.set(later(now(), linger));
+    if (this.#lookout.isContended) this.#closing.set(later(now(), linger));
     else this.#leave();
   }
 
@@ -161,7 +161,7 @@ export class Line {
       // Who left the line in the meantime gets nothing, and nothing may stay behind.
       if (!waiter.serve(outcome)) outcome.discard();
     } catch (error) {
-      this.#turn.failed();
+      this.#turn.refused();
       // The head asked for all, and all must hear of an outage in time.
       for (const waiter of this.#waiters) waiter.fail(error);
     }
@@ -174,13 +174,13 @@ export class Line {
     const { isPassed } = this.#turn;
     this.#turn.refused(place);
     this.#lastHolder.seen();
-    // Whoever has a place will be called, even if the release is carried out only after this attempt; but
-    // nobody calls an heir.
+    // Whoever has a place is called, even if the release is carried out only after this attempt. An heir is
+    // not called.
     if (release && (!place || isPassed)) await release;
     else await this.#lookout.restRefused(seen, place?.keptFor);
   }
 
-  /** How long others are let go first, since this process has just had the lock. */
+  /** How long others may go first, where this process has just had the lock. */
   #giveWayFor(): number {
     return this.#turn.isPassed ? 0 : this.#lookout.giveWayFor(this.#lastHolder.end);
   }

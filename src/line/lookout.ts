@@ -41,12 +41,12 @@ export class Lookout {
     return this.#watch.isOpen ? longestRest / restShare : undefined;
   }
 
-  /** Whether others want the lock, too: who takes turns with them soon comes again. */
+  /** Whether others want the lock, too, as far as is known. */
   get isContended(): boolean {
     return this.#courtesy.isDue;
   }
 
-  /** For how long others are to go first, if this process gave the lock back at `end`. */
+  /** For how many milliseconds others may still go first, if this process gave the lock back at `end`. */
   giveWayFor(end: number): number {
     if (this.#isQueued || !this.isContended) return 0;
     const until = Math.min(end + this.#courtesy.awayPause(this.#watch.isOpen), this.#askBy);

@@ -3,6 +3,7 @@
  * that keeps one, and how many of the line are served in one turn.
  */
 import { newClaim } from '../asking/ask.js';
+import { defaults } from '../asking/terms.js';
 import { newToken } from '../asking/token.js';
 import { undo } from '../asking/undo.js';
 import { clock } from '../base/clock.js';
@@ -25,6 +26,7 @@ const most = 10;
 export class Turn {
   readonly #lock: Lock;
   #place: Place | undefined;
+  /** When the turn ends at the latest, by the monotonic clock, and how many leases it has given so far. */
   #end = -Infinity;
   #leases = 0;
   #isPassed = false;
@@ -37,12 +39,12 @@ export class Turn {
     return this.#place;
   }
 
-  /** Whether news about a token may be for this line: it may overtake the answer that tells of a place. */
+  /** Whether news about a token may be for this line: news may overtake the answer that tells of a place. */
   mayHave(token: string): boolean {
     return !this.#place || token === this.#place.token;
   }
 
-  /** The lock was passed on within the line, and nobody need be let go first. */
+  /** The lock is being passed on within the line: it stays here, and nobody else goes first. */
   get isPassed(): boolean {
     return this.#isPassed;
   }
@@ -57,14 +59,10 @@ export class Turn {
     this.#leases += 1;
   }
 
-  refused(place: Place | undefined): void {
+  /** @param place undefined: there is none, or it was given up, since its token is in doubt. */
+  refused(place?: Place): void {
     this.#place = place;
     this.#isPassed = false;
-  }
-
-  /** The token of the place is in doubt, and was given back. */
-  failed(): void {
-    this.refused(undefined);
   }
 
   /**
@@ -88,7 +86,7 @@ export class Turn {
   #placeOfHeir(patience: number): Place {
     const { store, name } = this.#lock;
     const token = newToken();
-    const terms = { ttl: patience, timeout: store.timeout ?? 5_000 };
+    const terms = { ttl: patience, timeout: store.timeout ?? defaults.timeout };
     const giveUp = () => void undo(newClaim(store, name, token, terms));
     return { token, keptFor: 0, giveUp };
   }

@@ -1,6 +1,6 @@
 /**
  * A fleet of processes that want one lock, with the library's own core, on a clock that takes no time: so
- * many processes as no machine can run. Each has a store of its own over one memory, as each would have a
+ * many processes that no machine could run them. Each has a store of its own over one memory, as each would have a
  * connection; what travels over these is counted.
  */
 import { acquire, tryAcquire } from '../../src/api/acquire.js';
@@ -23,10 +23,11 @@ export interface Turns extends Traffic {
   readonly sections: number;
 }
 
-/** What a store keeps a queue for, or not. */
+/** Whether the store keeps a queue, or is polled. */
 export type Kind = 'queue' | 'poll';
 
-class Wire implements LockStore {
+/** What one process has of the memory: a way there and back, which is counted. */
+class CountedStore implements LockStore {
   readonly ttl: number;
   readonly timeout = 5_000;
   readonly ordered = true;
@@ -85,7 +86,7 @@ class Wire implements LockStore {
 
 /** Processes that loop over the lock: `work` milliseconds under it, and again, until each had its turns. */
 export async function loop(processes: number, kind: Kind, work = 20): Promise<Turns> {
-  const { world, wires } = fleet(processes, kind);
+  const { world, stores } = fleet(processes, kind);
   const sections = Math.min(Math.max(200, 3 * processes), 3_000);
   // The first round, in which all come at once, costs otherwise.
   const uncounted = Math.min(processes, 1_000);
@@ -95,16 +96,16 @@ export async function loop(processes: number, kind: Kind, work = 20): Promise<Tu
     while (served < sections + uncounted) {
       const lease = await acquire(store, name);
       served += 1;
-      if (served === uncounted) before = trafficOf(wires);
+      if (served === uncounted) before = trafficOf(stores);
       await new Promise<void>((resolve) => {
         world.in(work, resolve);
       });
       await lease.release();
     }
   };
-  for (const wire of wires) void takeTurns(wire);
-  await during(world, () => served < sections + uncounted);
-  const { requests, messages } = trafficOf(wires);
+  for (const store of stores) void takeTurns(store);
+  while (served < sections + uncounted) await world.proceed();
+  const { requests, messages } = trafficOf(stores);
   return {
     requests: requests - before.requests,
     messages: messages - before.messages,
@@ -114,20 +115,23 @@ export async function loop(processes: number, kind: Kind, work = 20): Promise<Tu
 
 /** Processes that wait, while another holds the lock: what they cost in so many seconds, once they have come. */
 export async function idle(processes: number, kind: Kind, seconds: number): Promise<Traffic> {
-  const { world, wires } = fleet(processes, kind, 10_000_000);
-  const [holder, ...others] = wires;
-  await during(world, async () => tryAcquire(holder as LockStore, name));
-  for (const wire of others) void acquire(wire, name);
-  const settled = world.now + 300_000;
-  await during(world, () => world.now < settled);
+  const { world, stores } = fleet(processes, kind, 10_000_000);
+  const [holder, ...others] = stores;
+  void tryAcquire(holder as LockStore, name);
+  await passTime(world, 1_000);
+  for (const store of others) void acquire(store, name);
+  await passTime(world, 300_000);
   const before = trafficOf(others);
-  const end = world.now + seconds * 1_000;
-  await during(world, () => world.now < end);
+  await passTime(world, seconds * 1_000);
   const { requests, messages } = trafficOf(others);
   return { requests: requests - before.requests, messages: messages - before.messages };
 }
 
-function fleet(processes: number, kind: Kind, ttl = 30_000): { world: World; wires: Wire[] } {
+function fleet(
+  processes: number,
+  kind: Kind,
+  ttl = 30_000,
+): { world: World; stores: CountedStore[] } {
   const world = new World();
   const clock: Clock = {
     monotonic: () => world.now,
@@ -142,25 +146,20 @@ function fleet(processes: number, kind: Kind, ttl = 30_000): { world: World; wir
   };
   useClock(clock);
   const memory = new MemoryStore();
-  const wires = Array.from({ length: processes }, () => new Wire(memory, world, kind, ttl));
-  return { world, wires };
+  const stores = Array.from(
+    { length: processes },
+    () => new CountedStore(memory, world, kind, ttl),
+  );
+  return { world, stores };
 }
 
-/** Lets time pass for as long as `goesOn` says so, or until it has its answer. */
-async function during(world: World, goesOn: () => unknown): Promise<void> {
-  let answer = goesOn();
-  if (answer instanceof Promise) {
-    let isOver = false;
-    void answer.finally(() => {
-      isOver = true;
-    });
-    while (!isOver) await world.proceed();
-    return;
-  }
-  for (; answer; answer = goesOn()) await world.proceed();
+async function passTime(world: World, ms: number): Promise<void> {
+  const end = world.now + ms;
+  while (world.now < end) await world.proceed();
 }
 
-function trafficOf(wires: readonly Wire[]): Traffic {
-  const sum = (of: (wire: Wire) => number) => wires.reduce((total, wire) => total + of(wire), 0);
-  return { requests: sum((wire) => wire.requests), messages: sum((wire) => wire.messages) };
+function trafficOf(stores: readonly CountedStore[]): Traffic {
+  const sum = (of: (store: CountedStore) => number) =>
+    stores.reduce((total, wire) => total + of(wire), 0);
+  return { requests: sum((store) => store.requests), messages: sum((store) => store.messages) };
 }

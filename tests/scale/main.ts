@@ -12,6 +12,7 @@ import { idleInQueue, requestsASection } from './model.js';
 
 const real = [1, 4, 16, 64];
 const simulated = [...real, 1_000, 10_000];
+/** How long they loop, in milliseconds. */
 const duration = 10_000;
 const work = 20;
 

@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { FileStore } from 'dlock-js/file';
 import { QuorumStore } from 'dlock-js/quorum';
+import { RedisStore } from 'dlock-js/redis';
 import { PostgresStore } from '../../examples/postgres-store.js';
 import type { LockStore } from '../../src/store.js';
 import { clients } from './clients.js';
@@ -12,8 +13,8 @@ export interface OpenStore {
 }
 
 /**
- * `redis://host:port`, `memcache://host:port`, `postgres://...` or `file:///directory`; several,
- * with commas between them, are a quorum.
+ * `redis://host:port`, `redis+pool://host:port`, `memcache://host:port`, `postgres://...` or
+ * `file:///directory`; several, with commas between them, are a quorum.
  */
 export async function openStore(url: string): Promise<OpenStore> {
   if (url.includes(',')) return openQuorum(url.split(','));
@@ -25,6 +26,12 @@ export async function openStore(url: string): Promise<OpenStore> {
     const { Pool } = await import('pg');
     const pool = new Pool({ connectionString: url });
     return { store: new PostgresStore(pool), close: () => pool.end() };
+  }
+  if (protocol === 'redis+pool:') {
+    const { createClientPool } = await import('redis');
+    const pool = createClientPool({ url: url.replace('+pool', '') });
+    await pool.connect();
+    return { store: new RedisStore(pool), close: async () => pool.destroy() };
   }
   const client = protocol === 'memcache:' ? 'memcache-client' : 'node-redis 6';
   const opened = await clients[client](url);

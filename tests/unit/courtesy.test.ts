@@ -92,14 +92,16 @@ for (const [title, open] of Object.entries(stores)) {
 
 test('a polled store is asked less often by those who have just had the lock than by those who wait', async () => {
   const store = new ScriptedStore();
-  store.answers.acquire = [refused];
+  let holder = 0;
+  const changingHands = (): Attempt => ({ granted: false, holder: `${holder++}` });
+  store.answers.acquire = [changingHands];
   const controller = new AbortController();
   const first = acquire(store, 'import');
   await clock.advance(2_000);
   store.answers.acquire = [granted];
   await clock.passing((await clock.passing(first)).release());
 
-  store.answers.acquire = [refused];
+  store.answers.acquire = [changingHands];
   store.requests.length = 0;
   const again = acquire(store, 'import', { signal: controller.signal }).catch(() => {});
   await clock.advance(1_000);

@@ -1,5 +1,5 @@
 /**
- * Wake-ups from Redis: one connection for all locks of a store, open only while somebody waits. What is
+ * Wake-ups from Redis: one connection for all locks of a store, open while somebody watches. What is
  * for this store alone comes by its mailbox, a channel of its own; what is for all who wait for a lock,
  * by the channel of that lock.
  */
