@@ -6,7 +6,7 @@
  */
 import { later, type Moment, now, pause, until } from '../base/clock.js';
 import { growingPauses } from '../base/pauses.js';
-import { listProcesses, type Process, wordsGivenTo } from './processes.js';
+import { eldersFirst, listProcesses, type Process, wordsGivenTo } from './processes.js';
 
 /** The variable that holds the marks: one for each dlock around a process, the outermost first. */
 export const markVariable = 'DLOCK_RUN';
@@ -90,7 +90,7 @@ export class Family {
     return [{ pid, parent: process.pid, started: '' }, ...all];
   }
 
-  /** Elders first: a shell must not find its child ended, and go on to the next. */
+  /** Elders first: a shell must not find its child ended, and tell of it or go on to the next. */
   #living(): Process[] {
     const all = this.#all();
     const root = this.#root.isRunning() ? this.#root.pid : undefined;
@@ -106,6 +106,6 @@ export class Family {
       }
     }
     for (const { pid, started } of family) this.#known.set(pid, started);
-    return [...family];
+    return eldersFirst([...family]);
   }
 }

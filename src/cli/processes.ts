@@ -49,6 +49,24 @@ export function listByPs(): Process[] {
   });
 }
 
+/**
+ * In an order in which nobody follows its own child. Numbers do not tell: once the highest was given, the
+ * system goes on with the lowest that are free.
+ */
+export function eldersFirst(processes: readonly Process[]): Process[] {
+  const waiting = new Map(processes.map((each) => [each.pid, each]));
+  const ordered: Process[] = [];
+  for (const each of processes) {
+    const line: Process[] = [];
+    for (let next: Process | undefined = each; next && waiting.delete(next.pid); ) {
+      line.unshift(next);
+      next = waiting.get(next.parent);
+    }
+    ordered.push(...line);
+  }
+  return ordered;
+}
+
 /** The words of a variable that a process was given; only Linux tells, and only of our own processes. */
 export function wordsGivenTo(pid: number, variable: string): string[] {
   if (process.platform !== 'linux') return [];
