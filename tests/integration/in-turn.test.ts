@@ -178,9 +178,12 @@ describe('redis: in turn, counted by a server that does nothing else', () => {
     [2, 3_000],
     [12, 6_000],
   ] as const) {
-    test(`${count} processes take turns: evenly, for three requests a section`, async () => {
+    test(`${count} processes take turns: evenly, for three requests a section`, async (t) => {
       await using server = await startRedis();
       const admin = await createClient({ url: server.url }).connect();
+      // A server that stops for a failed test must not fail it once more.
+      t.after(() => admin.destroy());
+      admin.on('error', () => {});
       const stats = () => admin.info('commandstats');
       const name = `turns of ${count}`;
       const starting = Array.from({ length: count }, (_, index) =>
@@ -190,17 +193,22 @@ describe('redis: in turn, counted by a server that does nothing else', () => {
       const before = await stats();
       for (const { begin } of takers) begin();
       const outcomes = await Promise.all(takers.map(({ outcome }) => outcome()));
-      const sections = outcomes.map(({ fences }) => fences.length);
-      const total = sections.reduce((sum, each) => sum + each);
       const after = await stats();
       const requests = scriptCallsIn(after) - scriptCallsIn(before);
       const messages = callsIn(after, 'publish') - callsIn(before, 'publish');
-      const details = `${sections}; ${requests} requests, ${messages} messages`;
-      // The first and the last rounds, in which not all take part, cost and count otherwise.
+      const total = outcomes.flatMap(({ fences }) => fences).length;
+      // Not all begin and end at the same moment: only while all take part they have equal shares.
+      const from = Math.max(...outcomes.map(({ fences }) => fences[0] ?? NaN));
+      const to = Math.min(...outcomes.map(({ fences }) => fences.at(-1) ?? NaN));
+      const shares = outcomes.map(
+        ({ fences }) => fences.filter((f) => f >= from && f <= to).length,
+      );
+      const details = `${shares} of ${total}; ${requests} requests, ${messages} messages`;
+      // The first and the last rounds cost otherwise.
       assert.ok(requests <= 3.2 * total + 4 * count, details);
       assert.ok(messages <= 3 * total + count, details);
-      assert.ok(Math.min(...sections) >= Math.max(...sections) - 3, details);
-      admin.destroy();
+      assert.ok(Math.min(...shares) >= Math.max(...shares) - 3, details);
+      assert.ok(Math.min(...shares) >= 3, details);
     });
   }
 });
