@@ -3,11 +3,11 @@
  * shape of its answer and wraps its error, once.
  */
 import { onAbort } from '../base/abort.js';
-import { clock } from '../base/clock.js';
 import { Doubt, type ExtensionInDoubt, shortestLife, stillInDoubt } from '../base/doubt.js';
 import { type Operation, reasonOf, StoreError } from '../base/errors.js';
 import { type Subject, tell } from '../base/events.js';
 import { lockNamed, partsOf } from '../base/names.js';
+import { TimeLimit } from '../base/time-limit.js';
 import type { Attempt, LockStore } from '../store.js';
 
 /** One bid for one lock, and what identifies it to the store. */
@@ -44,12 +44,7 @@ export function newClaim(
  * reason of `signal` when it aborts first.
  */
 export function askToAcquire(claim: Claim, signal?: AbortSignal): Promise<Attempt> {
-  const send = (isAwaited: () => boolean) =>
-    sendAcquire(claim).catch((error) => {
-      if (isAwaited()) return sendAcquire(claim);
-      throw error;
-    });
-  return ask(claim, 'acquire', send, claim.timeout, signal);
+  return ask(claim, 'acquire', () => sendAcquire(claim), claim.timeout, signal, 2);
 }
 
 function sendAcquire(claim: Claim): Promise<Attempt> {
@@ -122,34 +117,48 @@ function expected<T>(decision: T, answer: unknown, isWhole = true): T {
   throw new TypeError(`unexpected answer ${JSON.stringify(answer)}`);
 }
 
-/** Written for the least work in the common case: one promise, one timer. */
+/**
+ * Written for the least work in the common case.
+ *
+ * @param attempts how often it is sent, for as long as it fails.
+ */
 function ask<T>(
   claim: Claim,
   operation: Operation,
-  send: (isAwaited: () => boolean) => Promise<T>,
+  send: () => Promise<T>,
   timeout = claim.timeout,
   signal?: AbortSignal,
+  attempts = 1,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
+    let attempt = 0;
     let awaited = true;
     const settle = () => {
       awaited = false;
-      clock.clearTimer(timer);
+      limit.end();
       stopListening?.();
     };
     const fail = (cause: unknown) => {
-      if (!awaited) return;
       settle();
       reject(signal?.aborted ? signal.reason : storeError(claim, operation, cause));
     };
-    const tooLate = () => fail(new Error(noAnswer(claim.store, timeout)));
-    const timer = clock.setTimer(tooLate, timeout);
+    const limit = new TimeLimit(timeout, () => fail(new Error(noAnswer(claim.store, timeout))));
     const stopListening = signal && onAbort(signal, () => fail(signal.reason));
     const succeed = (answer: T) => {
+      if (!awaited) return;
       settle();
       resolve(answer);
     };
-    send(() => awaited).then(succeed, fail);
+    const failed = (cause: unknown) => {
+      if (!awaited) return;
+      if (attempt === attempts) fail(cause);
+      else request();
+    };
+    const request = () => {
+      attempt += 1;
+      send().then(succeed, failed);
+    };
+    request();
   });
 }
 

@@ -1,5 +1,5 @@
 /** What callers may ask for, with every default and limit; checked here, before any request. */
-import { checkOptions, checkTime, requirements } from '../base/arguments.js';
+import { checkOptions, checkTime, type Owner, requirements } from '../base/arguments.js';
 import { longestTimer } from '../base/clock.js';
 import { checkName, lockNamed } from '../base/names.js';
 import type { LockStore } from '../store.js';
@@ -81,7 +81,7 @@ export function readTerms(
   defaultWait = 0,
 ): Terms {
   checkName(name);
-  const lock = lockNamed(name);
+  const lock = () => lockNamed(name);
   const must = requirements(lock);
   checkStore(lock, store);
   checkOptions(lock, options, known);
@@ -98,13 +98,13 @@ export function readTerms(
   return { ttl, renew, minHold, timeout, signal, wait: checkWait(lock, wait) };
 }
 
-export function checkStore(owner: string, store: LockStore): void {
+export function checkStore(owner: Owner, store: LockStore): void {
   const isStore = [store?.acquire, store?.extend, store?.release].every(isFunction);
   requirements(owner)(TypeError, isStore, 'The store', 'be a LockStore', store);
 }
 
 /** Checks a time that may be Infinity. */
-export function checkWait(owner: string, wait: number): number {
+export function checkWait(owner: Owner, wait: number): number {
   const must = requirements(owner);
   must(TypeError, typeof wait === 'number', 'wait', 'be a number of milliseconds', wait);
   must(RangeError, wait >= 0, 'wait', 'be at least 0', wait);

@@ -1,5 +1,5 @@
 /** Tokens: what a store knows a holder by. */
-import { randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import v8 from 'node:v8';
 
 const tokenBytes = 16;
@@ -8,15 +8,16 @@ const tokenBytes = 16;
  * startup snapshot would be the same in every process that starts from it; so there, for one alone.
  */
 const batch = v8.startupSnapshot?.isBuildingSnapshot?.() ? 1 : 128;
-const pool = Buffer.alloc(tokenBytes * batch);
-let used = pool.length;
+const digits = 2 * tokenBytes;
+let drawn = '';
+let used = 0;
 
 /** 128 fresh random bits, in hexadecimal. */
 export function newToken(): string {
-  if (used === pool.length) {
-    randomFillSync(pool);
+  if (used === drawn.length) {
+    drawn = randomBytes(tokenBytes * batch).toString('hex');
     used = 0;
   }
-  used += tokenBytes;
-  return pool.toString('hex', used - tokenBytes, used);
+  used += digits;
+  return drawn.slice(used - digits, used);
 }

@@ -9,17 +9,26 @@ type Must = (
   received: unknown,
 ) => void;
 
-/** What an argument for `owner`, a lock or a store, must be. */
-export function requirements(owner: string): Must {
+/** Whose arguments are checked, a lock's or a store's. Only a failure asks for the words. */
+export type Owner = string | (() => string);
+
+/** What an argument for `owner` must be. */
+export function requirements(owner: Owner): Must {
   return (Failure, fulfilled, subject, requirement, received) => {
     if (fulfilled) return;
-    throw new Failure(`${subject} of ${owner} must ${requirement}, not ${shown(received)}`);
+    throw new Failure(
+      `${subject} of ${wordsFor(owner)} must ${requirement}, not ${shown(received)}`,
+    );
   };
+}
+
+function wordsFor(owner: Owner): string {
+  return typeof owner === 'string' ? owner : owner();
 }
 
 /** Checks a time in milliseconds; `most` is the limit of the store, where it has one. */
 export function checkTime(
-  owner: string,
+  owner: Owner,
   option: string,
   ms: number,
   least: number,
@@ -36,13 +45,13 @@ export function checkTime(
  * Checks that `options` is an object with no option but `known`: a misspelt one, or one of another
  * library, must not be ignored. An option that is undefined counts as not given.
  */
-export function checkOptions(owner: string, options: object, known: readonly string[]): void {
+export function checkOptions(owner: Owner, options: object, known: readonly string[]): void {
   const isObject = typeof options === 'object' && options !== null;
   requirements(owner)(TypeError, isObject, 'The options', 'be an object', options);
   for (const [option, value] of Object.entries(options)) {
     if (value === undefined || known.includes(option)) continue;
     throw new TypeError(
-      `Unknown option ${shown(option)} of ${owner}: it takes ${known.join(', ')}`,
+      `Unknown option ${shown(option)} of ${wordsFor(owner)}: it takes ${known.join(', ')}`,
     );
   }
 }

@@ -141,8 +141,17 @@ export class Alarm extends AsyncResource {
   }
 
   set(due: Moment): void {
+    this.#set(due, until(due));
+  }
+
+  /** Rings in `ms` milliseconds of the monotonic clock: who sets the time changes nothing. */
+  setIn(ms: number): void {
+    this.#set({ monotonic: clock.monotonic() + ms, wall: Infinity }, ms);
+  }
+
+  #set(due: Moment, ms: number): void {
     this.#due = due;
-    lookWithin(until(due));
+    lookWithin(ms);
     if (alarms.has(this)) return;
     alarms.add(this);
     if (this.#vigil === 'awaited' && ++awaited === 1) clock.refTimer(timer);

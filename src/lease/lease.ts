@@ -132,9 +132,10 @@ export class HeldLease implements Lease {
   }
 
   async release(options: { after?: number | undefined } = {}): Promise<boolean> {
-    checkOptions(lockNamed(this.name), options, ['after']);
+    const lock = () => lockNamed(this.name);
+    checkOptions(lock, options, ['after']);
     const { after = 0 } = options;
-    checkTime(lockNamed(this.name), 'after', after, 0, this.#claim.store.maxTtl);
+    checkTime(lock, 'after', after, 0, this.#claim.store.maxTtl);
     this.#release ??= this.#giveBack(after);
     return this.#release;
   }

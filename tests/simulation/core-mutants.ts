@@ -173,8 +173,8 @@ export const coreMutants: readonly Mutant[] = [
   {
     name: 'a request has no time limit',
     file: 'asking/ask.ts',
-    text: 'const timer = clock.setTimer(',
-    replacement: 'const timer = ((_: () => void, ms: number) => ms)(',
+    text: 'new TimeLimit(timeout,',
+    replacement: 'new TimeLimit(Infinity,',
   },
   {
     name: 'the line serves two heads',
