@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { warn } from '../base/events.js';
 import type { Attempt, LockStore } from '../store.js';
 import { checkClient } from './clients.js';
+import { type Corkable, corkForNow } from './cork.js';
 import { type KeyedStoreOptions, readOptions } from './options.js';
 import { checkRequest } from './requests.js';
 
@@ -14,14 +15,16 @@ import { checkRequest } from './requests.js';
 export interface MemcacheClient {
   /** What it was made with: its server must be a single one. */
   readonly options?: { readonly server?: unknown } | undefined;
-  /** By it, clients of memcache-client are told from all others. */
-  readonly xsend: unknown;
-  /** The command of the same name; resolves to the words of the reply, or rejects with them. */
-  add(key: string, value: string, options: { lifetime: number }): Promise<unknown>;
-  /** The command of the same name; resolves to undefined for a miss. */
-  gets(keys: string[]): Promise<unknown>;
-  /** The command of the same name; resolves to the words of the reply, or rejects with them. */
-  cas(key: string, value: string, options: { lifetime: number; casUniq: string }): Promise<unknown>;
+  /**
+   * Sends what `write` writes, one command; resolves to the words of the reply, or to the items found by
+   * their keys, or rejects with the words.
+   */
+  xsend(write: (connection?: MemcacheConnection) => void): Promise<unknown>;
+}
+
+/** A connection to the server. */
+interface MemcacheConnection extends Corkable {
+  write(text: string): unknown;
 }
 
 /** `prefix` must be printable ASCII without spaces, at most 186 characters. */
@@ -39,6 +42,8 @@ const prefixes = {
   allowed: /^[!-~]{0,186}$/,
   rule: 'be at most 186 printable ASCII characters without spaces',
 };
+/** What the client would find on the prototype of the plain object in which it looks replies up. */
+const inherited: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object.prototype));
 /** A negative expiry time: immediately expired (protocol.txt); the next `add` succeeds. */
 const expired = -1;
 
@@ -80,7 +85,7 @@ export class MemcacheStore implements LockStore {
     checkRequest('acquire', token, ttl);
     checkServers(this.#client);
     const key = this.#key(name);
-    const answer = await answered(this.#client.add(key, token, { lifetime: lifetimeOf(ttl) }));
+    const answer = await this.#store('add', key, token, lifetimeOf(ttl));
     if (answer === 'STORED') return { granted: true };
     if (answer !== 'NOT_STORED') throw unexpected(answer);
     const value = (await this.#item(key))?.value;
@@ -107,8 +112,7 @@ export class MemcacheStore implements LockStore {
     for (let round = 0; round < 10; round++) {
       const item = await this.#item(key);
       if (item?.value !== token) return false;
-      const swap = this.#client.cas(key, token, { lifetime, casUniq: item.casUniq });
-      const answer = await answered(swap);
+      const answer = await this.#store('cas', key, token, lifetime, item.casUniq);
       if (answer === 'STORED') return true;
       if (answer === 'NOT_FOUND') return false;
       if (answer !== 'EXISTS') throw unexpected(answer);
@@ -116,9 +120,33 @@ export class MemcacheStore implements LockStore {
     throw new Error('Memcached reported a change at every compare-and-swap');
   }
 
-  /** Asks for a list of one key: asked for the key alone, the client takes any answer for a miss. */
+  /**
+   * A storage command (protocol.txt). Answers the first word of the reply, which the client resolves to or
+   * rejects with.
+   */
+  async #store(
+    command: 'add' | 'cas',
+    key: string,
+    token: string,
+    lifetime: number,
+    casUniq?: string,
+  ): Promise<string> {
+    const size = Buffer.byteLength(token);
+    const unique = casUniq ? ` ${casUniq}` : '';
+    try {
+      const reply = await this.#send(
+        `${command} ${key} 0 ${lifetime} ${size}${unique}\r\n${token}`,
+      );
+      return String((reply as string[])[0]);
+    } catch (error) {
+      const word = (error as { cmdTokens?: string[] }).cmdTokens?.[0];
+      if (word === 'NOT_STORED' || word === 'EXISTS' || word === 'NOT_FOUND') return word;
+      throw error;
+    }
+  }
+
   async #item(key: string): Promise<{ value: unknown; casUniq: string } | undefined> {
-    const items = (await this.#client.gets([key])) as Record<string, Item>;
+    const items = (await this.#send(`gets ${key}`)) as Record<string, Item>;
     const isExpected = !Array.isArray(items) && Object.keys(items).every((found) => found === key);
     if (!isExpected) throw unexpected(items);
     const item = items[key];
@@ -130,14 +158,23 @@ export class MemcacheStore implements LockStore {
     return { value: item.value, casUniq };
   }
 
+  /** The client itself would write each command at once, in a packet of its own. */
+  #send(command: string): Promise<unknown> {
+    return this.#client.xsend((connection) => {
+      if (!connection) throw new Error('not connected');
+      corkForNow(connection);
+      connection.write(`${command}\r\n`);
+    });
+  }
+
   /**
    * Memcached takes keys of at most 250 bytes without spaces and control characters
    * (protocol.txt, "Keys"). All other names go by their hash; so do those that look like a hash, and
-   * those that the client, which looks replies up in a plain object, would find on its prototype.
+   * those that the client would take for found.
    */
   #key(name: string): string {
     const key = this.#prefix + name;
-    const plain = /^[!-~]+$/.test(key) && key.length <= maxKeyLength && !(key in {});
+    const plain = /^[!-~]+$/.test(key) && key.length <= maxKeyLength && !inherited.has(key);
     if (plain && !/^[0-9a-f]{64}$/.test(name)) return key;
     return this.#prefix + createHash('sha256').update(name).digest('hex');
   }
@@ -176,17 +213,6 @@ function serversOf(server: unknown): readonly unknown[] {
  */
 function lifetimeOf(ttl: number): number {
   return Math.ceil(ttl / 1_000) + 2;
-}
-
-/** The first word of the server's answer, which the client resolves to or rejects with. */
-async function answered(reply: Promise<unknown>): Promise<string> {
-  try {
-    return String(((await reply) as string[])[0]);
-  } catch (error) {
-    const word = (error as { cmdTokens?: string[] }).cmdTokens?.[0];
-    if (word === 'NOT_STORED' || word === 'EXISTS' || word === 'NOT_FOUND') return word;
-    throw error;
-  }
 }
 
 function unexpected(answer: unknown): Error {

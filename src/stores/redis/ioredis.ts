@@ -4,8 +4,9 @@
  * @module dlock-js/ioredis
  */
 import { checkClient } from '../clients.js';
+import { type Corkable, corkForNow } from '../cork.js';
 import type { KeyedStoreOptions } from '../options.js';
-import { RedisLocks } from './locks.js';
+import { type Evaluate, RedisLocks } from './locks.js';
 import type { SubscriberConnection, SubscriberEvents } from './subscriber.js';
 
 /** The part of a client of ioredis (5 or 6), a `Redis` or a `Cluster`, that the store needs. */
@@ -14,6 +15,8 @@ export interface IoredisClient {
   readonly status: string;
   readonly isCluster: boolean;
   readonly options: { readonly keyPrefix?: string | undefined; readonly sentinels?: unknown };
+  /** Its connection, where it has a single one, once there is one. */
+  readonly stream?: Corkable;
   /** The command EVAL; resolves to its reply. */
   eval(script: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
   /** The command EVALSHA. */
@@ -61,11 +64,15 @@ export class IoredisStore extends RedisLocks {
         `The keyPrefix of a Cluster must be empty for IoredisStore, not ${JSON.stringify(keyPrefix)}`,
       );
     }
+    const evaluateBy =
+      (command: 'eval' | 'evalsha'): Evaluate =>
+      (script, keys, args) => {
+        if (client.stream) corkForNow(client.stream);
+        return client[command](script, keys.length, ...keys, ...args);
+      };
     const access = {
-      evaluate: (script: string, keys: string[], args: string[]) =>
-        client.eval(script, keys.length, ...keys, ...args),
-      evaluateDigest: (digest: string, keys: string[], args: string[]) =>
-        client.evalsha(digest, keys.length, ...keys, ...args),
+      evaluate: evaluateBy('eval'),
+      evaluateDigest: evaluateBy('evalsha'),
       openSubscriber: (events: SubscriberEvents) => subscriberOf(client, events),
       isConnected: () => client.status === 'ready',
       hasOneServer: !client.isCluster && !client.options.sentinels,
