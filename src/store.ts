@@ -43,6 +43,25 @@ export interface LockStore {
   acquire(name: string, token: string, ttl: number, patience?: number): Promise<Attempt>;
 
   /**
+   * Gives the lock to `token` beside others: if fewer than `limit` hold it, and nobody holds it alone, as
+   * those do whom `acquire` gave it. `limit` is 2 or more, `Infinity` too, and that of whoever asks is what
+   * counts. For the rest as `acquire`, and a token is always asked for in the same way; `extend` and `release`
+   * find it wherever it is. Each holder has a life of its own, and `retryAfter` is the time until the first
+   * ends. A queue is one for all: whoever finds others in it has to wait behind them.
+   *
+   * Optional: without it, the lock is for one at a time.
+   */
+  acquireShared?:
+    | ((
+        name: string,
+        token: string,
+        ttl: number,
+        limit: number,
+        patience?: number,
+      ) => Promise<Attempt>)
+    | undefined;
+
+  /**
    * Sets the remaining life to `ttl` milliseconds, up or down, if `token` still holds the lock, in
    * one atomic step. False: it does not, and nothing was changed, nothing created.
    */

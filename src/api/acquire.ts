@@ -3,6 +3,7 @@ import { askToAcquire, askToExtend, type Claim, newClaim, storeError } from '../
 import {
   type AcquireOptions,
   acquireOptions,
+  adoptOptions,
   type LeaseOptions,
   leaseOptions,
   readTerms,
@@ -84,11 +85,11 @@ export async function acquire(
 export async function adopt(
   store: LockStore,
   ticket: LeaseTicket,
-  options?: LeaseOptions,
+  options?: Omit<LeaseOptions, 'limit'>,
 ): Promise<Lease | null> {
-  const { name, token, ttl, fence } = readTicket(ticket);
-  const asked = readTerms(store, name, { ...options, ttl: options?.ttl ?? ttl }, leaseOptions);
-  const terms = { ...asked, ttl: Math.min(asked.ttl, ttl) };
+  const { name, token, ttl, fence, limit = 1 } = readTicket(ticket);
+  const asked = readTerms(store, name, { ...options, ttl: options?.ttl ?? ttl }, adoptOptions);
+  const terms = { ...asked, ttl: Math.min(asked.ttl, ttl), limit };
   terms.signal?.throwIfAborted();
   const start = now();
   // A request of the last holder may still be on its way.
@@ -108,7 +109,7 @@ export async function acquireInLine(
   if (wait === 0) return acquireOnce(store, name, terms);
   signal?.throwIfAborted();
   const line = Line.at({ store, name });
-  const lease = await line.stand((bid) => attempt(store, name, terms, bid), wait, signal);
+  const lease = await line.stand((bid) => attempt(store, name, terms, bid), terms);
   return lease && inTime(lease);
 }
 

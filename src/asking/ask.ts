@@ -17,6 +17,8 @@ export interface Claim {
   readonly token: string;
   readonly ttl: number;
   readonly timeout: number;
+  /** How many may hold the lock at once. */
+  readonly limit: number;
   /** Whoever asks waits, and asks again within this time; undefined unless so. */
   readonly patience: number | undefined;
   /** Every acquire that was sent for it. */
@@ -31,11 +33,12 @@ export function newClaim(
   store: LockStore,
   name: string,
   token: string,
-  { ttl, timeout }: { ttl: number; timeout: number },
+  { ttl, timeout, limit = 1 }: { ttl: number; timeout: number; limit?: number },
   patience?: number,
 ): Claim {
   const acquires = new Doubt(timeout);
-  return { store, name, token, ttl, timeout, patience, acquires, doubts: [], fence: undefined };
+  const fence = undefined;
+  return { store, name, token, ttl, timeout, limit, patience, acquires, doubts: [], fence };
 }
 
 /**
@@ -54,8 +57,8 @@ function sendAcquire(claim: Claim): Promise<Attempt> {
 }
 
 /** Reads the answer whole, so that whatever is wrong with it comes to light before there is a lease. */
-async function acquire({ store, name, token, ttl, patience }: Claim): Promise<Attempt> {
-  const answer = await store.acquire(name, token, ttl, patience);
+async function acquire(claim: Claim): Promise<Attempt> {
+  const answer = await send(claim);
   if (answer.granted) {
     const { granted, fence } = answer;
     const isFence = fence === undefined || typeof fence === 'number';
@@ -64,6 +67,11 @@ async function acquire({ store, name, token, ttl, patience }: Claim): Promise<At
   const { granted, retryAfter, placeFor, holder } = answer;
   const areTimes = isTime(retryAfter) && isTime(placeFor);
   return { granted: expected(granted, answer, areTimes), retryAfter, placeFor, holder };
+}
+
+function send({ store, name, token, ttl, limit, patience }: Claim): Promise<Attempt> {
+  if (limit === 1 || !store.acquireShared) return store.acquire(name, token, ttl, patience);
+  return store.acquireShared(name, token, ttl, limit, patience);
 }
 
 function isTime(value: unknown): boolean {

@@ -1,5 +1,11 @@
 /** What callers may ask for, with every default and limit; checked here, before any request. */
-import { checkOptions, checkTime, type Owner, requirements } from '../base/arguments.js';
+import {
+  checkLimit,
+  checkOptions,
+  checkTime,
+  type Owner,
+  requirements,
+} from '../base/arguments.js';
 import { longestTimer } from '../base/clock.js';
 import { checkName, lockNamed } from '../base/names.js';
 import type { LockStore } from '../store.js';
@@ -28,6 +34,12 @@ export interface LeaseOptions {
    * behind. It has no effect on a lease once granted.
    */
   signal?: AbortSignal | undefined;
+  /**
+   * How many may hold the lock at once, this lease included; `Infinity`: any number, as readers do who only
+   * keep a writer out. A whole number, at least 1. Where not all say the same, the larger counts while both
+   * are in use. Default: 1, nobody else.
+   */
+  limit?: number | undefined;
 }
 
 /** What a lease is to be like, and how long to wait for it. */
@@ -39,8 +51,8 @@ export interface AcquireOptions extends LeaseOptions {
   wait?: number | undefined;
 }
 
-/** The same for a body that runs once for each period. */
-export interface OnceOptions extends AcquireOptions {
+/** The same for a body that runs once for each period, by one server alone. */
+export interface OnceOptions extends Omit<AcquireOptions, 'limit'> {
   /**
    * For how long a done period is remembered, in milliseconds: longer than servers may come late. A
    * store that does not know how long a lock lives (Memcached) counts anew whenever one comes late.
@@ -56,13 +68,15 @@ export interface Terms {
   readonly minHold: number;
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
+  readonly limit: number;
   readonly wait: number;
 }
 
 /** The options that there are; any other is a mistake. */
-export const leaseOptions = ['ttl', 'renew', 'minHold', 'signal'] as const;
+export const adoptOptions = ['ttl', 'renew', 'minHold', 'signal'] as const;
+export const leaseOptions = [...adoptOptions, 'limit'] as const;
 export const acquireOptions = [...leaseOptions, 'wait'] as const;
-export const onceOptions = [...acquireOptions, 'retain'] as const;
+export const onceOptions = [...adoptOptions, 'wait', 'retain'] as const;
 
 /** For stores that name none, in milliseconds. */
 export const defaults = { ttl: 30_000, timeout: 5_000 };
@@ -85,7 +99,7 @@ export function readTerms(
   const must = requirements(lock);
   checkStore(lock, store);
   checkOptions(lock, options, known);
-  const { renew = true, minHold = 0, signal, wait = defaultWait } = options;
+  const { renew = true, minHold = 0, signal, limit = 1, wait = defaultWait } = options;
   const { maxTtl } = store;
   const ttl = checkTime(lock, 'ttl', options.ttl ?? store.ttl ?? defaults.ttl, 1, maxTtl);
   const timeout = checkTime(lock, 'timeout', store.timeout ?? defaults.timeout, 1, longestTimer);
@@ -95,7 +109,9 @@ export function readTerms(
   must(RangeError, renew || minHold <= ttl, 'minHold', lasts, minHold);
   const isSignal = signal === undefined || signal instanceof AbortSignal;
   must(TypeError, isSignal, 'signal', 'be an AbortSignal', signal);
-  return { ttl, renew, minHold, timeout, signal, wait: checkWait(lock, wait) };
+  const isPossible = checkLimit(lock, 'limit', limit) === 1 || isFunction(store.acquireShared);
+  must(TypeError, isPossible, 'limit', 'be 1, since the store cannot share locks', limit);
+  return { ttl, renew, minHold, timeout, signal, limit, wait: checkWait(lock, wait) };
 }
 
 export function checkStore(owner: Owner, store: LockStore): void {

@@ -41,6 +41,15 @@ export function checkTime(
   return ms;
 }
 
+/** Checks how many may hold a lock at once. */
+export function checkLimit(owner: Owner, option: string, limit: number): number {
+  const must = requirements(owner);
+  must(TypeError, typeof limit === 'number', option, 'be a number of holders', limit);
+  const isCount = limit === Infinity || (Number.isSafeInteger(limit) && limit >= 1);
+  must(RangeError, isCount, option, 'be a whole number, at least 1, or Infinity', limit);
+  return limit;
+}
+
 /**
  * Checks that `options` is an object with no option but `known`: a misspelt one, or one of another
  * library, must not be ignored. An option that is undefined counts as not given.

@@ -33,6 +33,8 @@ export interface LeaseEvent {
   token: string;
   /** Undefined before the grant, and where the store has no fences. */
   fence: number | undefined;
+  /** How many may hold the lock at once. */
+  limit: number;
 }
 
 type EventName = keyof DlockEvents;
@@ -51,12 +53,13 @@ export interface Subject {
   readonly name: string;
   readonly token: string;
   readonly fence?: number | undefined;
+  readonly limit?: number | undefined;
 }
 
 /** Tells those who listen to `event`, if any; `start`, by the monotonic clock, gives the duration. */
 export function tell<E extends EventName>(
   event: E,
-  { name, token, fence }: Subject,
+  { name, token, fence, limit = 1 }: Subject,
   details: () => Omit<DlockEvents[E], keyof LeaseEvent | 'duration'>,
   start = NaN,
 ): void {
@@ -64,7 +67,7 @@ export function tell<E extends EventName>(
   if (!listeners.hasSubscribers) return;
   const duration = clock.monotonic() - start;
   const { lock, period } = partsOf(name);
-  const known = { name: lock, period, token: token.slice(0, 8), fence, ...details() };
+  const known = { name: lock, period, token: token.slice(0, 8), fence, limit, ...details() };
   listeners.publish(duration >= 0 ? { ...known, duration } : known);
 }
 

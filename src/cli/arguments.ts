@@ -20,6 +20,8 @@ export interface Settings {
   readonly ttl: number;
   readonly wait: number;
   readonly minHold: number;
+  /** How many may hold the lock at once. */
+  readonly limit: number;
   /** Undefined: not once per period, only one at a time. */
   readonly period: string | undefined;
   readonly retain: number;
@@ -35,6 +37,8 @@ const options = {
   ttl: { type: 'string', default: '30s' },
   wait: { type: 'string', default: '0' },
   'min-hold': { type: 'string', default: '0' },
+  limit: { type: 'string', short: 'n' },
+  shared: { type: 'boolean' },
   once: { type: 'string' },
   retain: { type: 'string' },
   'conflict-exit-code': { type: 'string', short: 'E', default: '75' },
@@ -61,6 +65,13 @@ export function readArguments(
   if (values.once === '') {
     throw new UsageError('the period of --once is empty; name one, as in --once 2026-11-24T05');
   }
+  if (values.limit !== undefined && values.shared) {
+    throw new UsageError('choose one of --limit and --shared');
+  }
+  const limit = values.shared ? Number.POSITIVE_INFINITY : readLimit(values.limit ?? '1');
+  if (limit > 1 && values.once !== undefined) {
+    throw new UsageError('a period of --once is run by one: it takes no --limit and no --shared');
+  }
   if (values.quiet && values.verbose) throw new UsageError('choose one of -q and -v');
   if (values.store === '') throw new UsageError('the URL of --store is empty');
   return {
@@ -73,6 +84,7 @@ export function readArguments(
     wait:
       values.wait === 'forever' ? Number.POSITIVE_INFINITY : readDuration('--wait', values.wait),
     minHold: readDuration('--min-hold', values['min-hold']),
+    limit,
     period: values.once,
     retain: readDuration('--retain', values.retain ?? '24h'),
     heldExit: readExitCode(values['conflict-exit-code']),
@@ -122,6 +134,12 @@ function readDuration(option: string, text: string, least = 0): number {
   throw new UsageError(
     `${option} is a duration such as 500ms, 30s, 5m or 1h${forever}, not ${shown(text)}`,
   );
+}
+
+function readLimit(text: string): number {
+  const limit = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (limit >= 1 && Number.isSafeInteger(limit)) return limit;
+  throw new UsageError(`--limit is a whole number, at least 1, not ${shown(text)}`);
 }
 
 function readExitCode(text: string): number {

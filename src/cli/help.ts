@@ -28,6 +28,10 @@ Options:
                    most so long, or forever; default: do not wait
   --min-hold TIME  keep the lock for so long from the start, even if the
                    command ends earlier; default: 0
+  -n, --limit N    so many may hold the lock at once, this one included;
+                   default: 1
+  --shared         any number may, who say so too; none of them while another
+                   holds the lock without
   --once PERIOD    run only if no other run has succeeded for the same PERIOD,
                    any text, such as 2026-11-24T05
   --retain TIME    with --once: how long a period is remembered; default: 24h

@@ -68,12 +68,12 @@ type Result = { ran: true } | { ran: false; reason: 'held' | 'done' };
 
 function underLock(
   { store, wait }: Opened,
-  { name, ttl, minHold, period, retain }: Settings,
+  { name, ttl, minHold, limit, period, retain }: Settings,
   { interruption: signal }: Signals,
   body: (lease: Lease) => Promise<void>,
 ): Promise<Result> {
   const options = { ttl, wait, minHold, signal };
-  if (period === undefined) return locked(store, name, body, options);
+  if (period === undefined) return locked(store, name, body, { ...options, limit });
   return once(store, name, period, body, { ...options, retain });
 }
 

@@ -4,6 +4,8 @@ import { type Lock, Registry } from './registry.js';
 /** One lease of this process, as those see it who wait for its lock. */
 export class Holder {
   readonly #lock: Lock;
+  /** Whether nobody else can hold the lock meanwhile. */
+  readonly isAlone: boolean;
   /**
    * Called when the lease ends: it was lost, or given back by a request that just left, to lapse in
    * `after` milliseconds.
@@ -16,21 +18,26 @@ export class Holder {
    */
   heir: (() => string | undefined) | undefined;
 
-  constructor(lock: Lock) {
+  constructor(lock: Lock, limit: number) {
     this.#lock = lock;
-    holders.set(lock, this);
+    this.isAlone = limit === 1;
+    const ofLock = holders.get(lock) ?? new Set();
+    holders.set(lock, ofLock.add(this));
   }
 
   end(release?: Promise<boolean>, after?: number): void {
-    holders.delete(this.#lock, this);
+    const ofLock = holders.get(this.#lock);
+    if (ofLock?.delete(this) && ofLock.size === 0) holders.delete(this.#lock, ofLock);
     this.onEnd?.(release, after);
     this.onEnd = undefined;
     this.heir = undefined;
   }
 }
 
-const holders = new Registry<Holder>();
+const holders = new Registry<Set<Holder>>();
+const none: ReadonlySet<Holder> = new Set();
 
-export function holderOf(lock: Lock): Holder | undefined {
-  return holders.get(lock);
+/** The leases of this process on a lock: one, unless the lock is shared. */
+export function holdersOf(lock: Lock): ReadonlySet<Holder> {
+  return holders.get(lock) ?? none;
 }

@@ -153,9 +153,10 @@ export class HeldLease implements Lease {
     this.#life.holder.end();
     this.#handedOver = true;
     this.#release = Promise.resolve(true);
-    const { name, token, fence } = this;
+    const { name, token, fence, limit } = this.#claim;
     const ttl = certainLife(this.#claim, this.#life.ttl);
-    return { name, token, ttl, ...(fence !== undefined && { fence }) };
+    const ticket = { name, token, ttl, ...(fence !== undefined && { fence }) };
+    return limit === 1 ? ticket : { ...ticket, limit };
   }
 
   /** How `console.log` shows a lease: without the token, which is a secret, and without any effect. */

@@ -39,7 +39,7 @@ export class Life {
     this.#renewal = new Renewal(claim, start, renew, handle);
     this.#loss = new Loss(claim.name);
     this.#rest();
-    this.holder = new Holder(claim);
+    this.holder = new Holder(claim, claim.limit);
   }
 
   /** Of the extensions to come, in milliseconds. */

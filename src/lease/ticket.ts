@@ -1,5 +1,5 @@
 /** A lease on its way from one process to another. */
-import { checkTime, requirements } from '../base/arguments.js';
+import { checkLimit, checkTime, requirements } from '../base/arguments.js';
 import { lockNamed } from '../base/names.js';
 
 /**
@@ -15,11 +15,13 @@ export interface LeaseTicket {
   readonly ttl: number;
   /** The fence of the lease, where the store has fences. */
   readonly fence?: number | undefined;
+  /** The limit of the lease, unless it holds the lock alone. `Infinity` travels as `null`, as JSON has it. */
+  readonly limit?: number | undefined;
 }
 
 /** Checks what came from another process. The token is a secret, and in no message. */
 export function readTicket(ticket: LeaseTicket): LeaseTicket {
-  const { name, token, ttl, fence } = ticket ?? {};
+  const { name, token, ttl, fence, limit = 1 } = ticket ?? {};
   const lock = lockNamed(name);
   const must = requirements(lock);
   const isToken = typeof token === 'string' && /^[0-9a-f]{32}$/.test(token);
@@ -27,5 +29,11 @@ export function readTicket(ticket: LeaseTicket): LeaseTicket {
   checkTime(lock, 'The ttl in the ticket', ttl, 1);
   const isFence = fence === undefined || Number.isSafeInteger(fence);
   must(TypeError, isFence, 'The fence in the ticket', 'be a whole number', fence);
-  return { name, token, ttl, ...(fence !== undefined && { fence }) };
+  return {
+    name,
+    token,
+    ttl,
+    fence,
+    limit: checkLimit(lock, 'The limit in the ticket', limit ?? Infinity),
+  };
 }

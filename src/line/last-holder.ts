@@ -1,6 +1,6 @@
 /** What this process knows of who holds a lock, without asking: most of all, of its own leases. */
 import { clock, later, type Moment, now, until } from '../base/clock.js';
-import { holderOf } from '../lease/holders.js';
+import { type Holder, holdersOf } from '../lease/holders.js';
 import type { Lock } from '../lease/registry.js';
 
 export class LastHolder {
@@ -26,34 +26,44 @@ export class LastHolder {
     this.#heir = heir;
   }
 
-  /** For how many milliseconds nobody need ask: this very process holds the lock, or left it to lapse. */
-  staysFor(): number {
-    if (this.follow()) return Infinity;
+  /**
+   * For how many milliseconds nobody need ask who wants the lock with that limit: this very process stands in
+   * the way, or left the lock to lapse.
+   */
+  staysFor(limit: number): number {
+    this.follow();
+    if (this.fills(limit)) return Infinity;
     const left = this.#lapse ? until(this.#lapse) : 0;
     if (left <= 0) this.#lapse = undefined;
     return Math.max(0, left);
   }
 
-  /** Hears of the end of a lease of this process; false: there is none. */
+  /** Hears of the end of each lease of this process; false: there is none. */
   follow(): boolean {
-    const holder = holderOf(this.#lock);
-    if (!holder) return false;
-    holder.onEnd = (release, after) => this.#ended(release, after);
-    holder.heir = this.#heir;
-    return true;
+    const holders = holdersOf(this.#lock);
+    for (const holder of holders) {
+      holder.onEnd = (release, after) => this.#ended(holder, release, after);
+      // Those who hold the lock beside others leave it to whoever is next in the queue.
+      if (holder.isAlone) holder.heir = this.#heir;
+    }
+    return holders.size > 0;
   }
 
-  get isHere(): boolean {
-    return holderOf(this.#lock) !== undefined;
+  /** Whether this very process keeps out all who want the lock with that limit. */
+  fills(limit: number): boolean {
+    const holders = holdersOf(this.#lock);
+    if (holders.size >= limit) return true;
+    for (const { isAlone } of holders) if (isAlone) return true;
+    return false;
   }
 
   /**
-   * Whether it is known that somebody held the lock at `start` or later: the store said so, or this
-   * very process held it. That the head rests says nothing: its rest may be overdue, in a process that
+   * Whether it is known that others with that limit were kept out at `start` or later: the store said so, or
+   * this very process kept them out. That the head rests says nothing: its rest may be overdue, in a process that
    * was stopped.
    */
-  heldSince(start: Moment): boolean {
-    return this.#heldUntil >= start.monotonic || this.isHere;
+  heldSince(start: Moment, limit: number): boolean {
+    return this.#heldUntil >= start.monotonic || this.fills(limit);
   }
 
   /** The store says that somebody holds the lock. */
@@ -61,11 +71,14 @@ export class LastHolder {
     this.#heldUntil = clock.monotonic();
   }
 
-  #ended(release?: Promise<boolean>, after = 0): void {
-    this.end = clock.monotonic() + after;
-    this.#heldUntil = this.end;
+  #ended({ isAlone }: Holder, release?: Promise<boolean>, after = 0): void {
+    this.end = clock.monotonic();
+    if (isAlone) {
+      this.end += after;
+      this.#heldUntil = this.end;
+      if (after > 0) this.#lapse = later(now(), after);
+    }
     if (release) this.#follow(release);
-    if (after > 0) this.#lapse = later(now(), after);
     this.#onEnd();
   }
 

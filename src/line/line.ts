@@ -29,8 +29,16 @@ export interface Bid {
 
 type Try = (bid: Bid) => Promise<HeldLease | Refusal>;
 
+interface Wanted {
+  readonly wait: number;
+  readonly signal: AbortSignal | undefined;
+  readonly limit: number;
+}
+
 interface Waiter {
   readonly attempt: Try;
+  /** How many may hold the lock at once. */
+  readonly limit: number;
   /** Ends the wait; false: it was over before. Null: time ran out. */
   serve(lease: HeldLease | null): boolean;
   fail(error: unknown): boolean;
@@ -74,7 +82,7 @@ export class Line {
    * somebody else held the lock. Rejects with the reason of `signal`, the error of the head's attempt,
    * or a StoreError if the store had not said by then who holds the lock.
    */
-  stand(attempt: Try, wait: number, signal?: AbortSignal): Promise<HeldLease | null> {
+  stand(attempt: Try, { wait, signal, limit }: Wanted): Promise<HeldLease | null> {
     return new Promise((resolve, reject) => {
       const leave =
         <T>(settle: (outcome: T) => void) =>
@@ -89,11 +97,12 @@ export class Line {
       const start = now();
       const patience = new Alarm(() => {
         // An outage never looks like "held".
-        if (this.#lastHolder.heldSince(start)) waiter.serve(null);
+        if (this.#lastHolder.heldSince(start, limit)) waiter.serve(null);
         else waiter.fail(this.#unanswered(wait));
       }, 'awaited');
       const waiter: Waiter = {
         attempt: (bid) => patience.runInAsyncScope(attempt, null, bid),
+        limit,
         serve: leave(resolve),
         fail: leave(reject),
       };
@@ -101,7 +110,7 @@ export class Line {
       patience.set(later(start, wait));
       this.#waiters.add(waiter);
       // No wait ends without a word from the store; and one such word is for all in line.
-      if (!this.#lastHolder.isHere) this.#lookout.askWithin(wait / 2);
+      if (!this.#lastHolder.fills(limit)) this.#lookout.askWithin(wait / 2);
       if (!this.#serving) outsideCallers(() => void inBackground(this.#lock.store, this.#serve()));
     });
   }
@@ -140,7 +149,7 @@ export class Line {
 
   /** One step of serving the head: a rest, or an attempt. */
   async #serveHead(waiter: Waiter): Promise<void> {
-    const ms = Math.max(this.#lastHolder.staysFor(), this.#giveWayFor());
+    const ms = Math.max(this.#lastHolder.staysFor(waiter.limit), this.#giveWayFor());
     if (ms > 0) return this.#lookout.rest(ms);
     const { release } = this.#lastHolder;
     // Where requests may overtake each other, who asks right behind a release is refused in vain.

@@ -13,11 +13,17 @@ import { checkRequest } from './requests.js';
 export interface MemoryStoreOptions extends StoreOptions {}
 
 interface Holder {
-  readonly token: string;
   /** Undefined while the lock is but promised to the token, until it asks. */
   readonly fence: number | undefined;
+  readonly isAlone: boolean;
   /** By the monotonic clock, in milliseconds. */
   end: number;
+}
+
+/** A place in the queue: until when it is kept, and how many may hold the lock at once. */
+interface Place {
+  readonly end: number;
+  readonly limit: number;
 }
 
 /** Excludes within one process, among those that share the instance. For tests and single servers. */
@@ -25,9 +31,10 @@ export class MemoryStore implements LockStore {
   readonly ttl: number;
   readonly timeout: number;
   readonly ordered = true;
-  readonly #holders = new Map<string, Holder>();
-  /** By name, and there by token, in the order in which they came: until when a place is kept. */
-  readonly #queues = new Map<string, Map<string, number>>();
+  /** By name, and there by token. */
+  readonly #holders = new Map<string, Map<string, Holder>>();
+  /** By name, and there by token, in the order in which they came. */
+  readonly #queues = new Map<string, Map<string, Place>>();
   readonly #wakes = new Map<string, Set<(news?: News) => void>>();
   #fence = 0;
   #sweepAt = 1_000;
@@ -40,23 +47,42 @@ export class MemoryStore implements LockStore {
   }
 
   async acquire(name: string, token: string, ttl: number, patience?: number): Promise<Attempt> {
+    return this.#acquire(name, token, ttl, 1, patience);
+  }
+
+  async acquireShared(
+    name: string,
+    token: string,
+    ttl: number,
+    limit: number,
+    patience?: number,
+  ): Promise<Attempt> {
+    return this.#acquire(name, token, ttl, limit, patience);
+  }
+
+  #acquire(name: string, token: string, ttl: number, limit: number, patience?: number): Attempt {
     checkRequest('acquire', token, ttl);
-    const now = clock.monotonic();
-    const holder = this.#holder(name);
-    const isOurs = holder?.token === token;
-    if (holder && !isOurs) return this.#refuse(name, token, holder.end - now, patience);
-    if (holder?.fence !== undefined) return { granted: true, fence: holder.fence };
+    const holders = this.#living(name);
+    const own = holders.get(token);
+    if (own?.fence !== undefined) return { granted: true, fence: own.fence };
+    const isNext = own !== undefined || limit === 1 || this.#isNext(name, token);
+    if (!isNext || !fits(holders, token, limit)) {
+      return this.#refuse(name, token, lifeOf(holders, limit), limit, patience);
+    }
     this.#leave(name, token);
-    this.#sweep(now);
+    this.#sweep();
     this.#fence += 1;
-    this.#holders.set(name, { token, fence: this.#fence, end: now + ttl });
+    const isAlone = limit === 1;
+    holders.set(token, { fence: this.#fence, isAlone, end: clock.monotonic() + ttl });
+    this.#holders.set(name, holders);
+    if (!isAlone) this.#callNext(name);
     return { granted: true, fence: this.#fence };
   }
 
   async extend(name: string, token: string, ttl: number): Promise<boolean> {
     checkRequest('extend', token, ttl);
-    const holder = this.#holder(name);
-    if (holder?.token !== token || holder.fence === undefined) return false;
+    const holder = this.#living(name).get(token);
+    if (holder?.fence === undefined) return false;
     holder.end = clock.monotonic() + ttl;
     return true;
   }
@@ -64,12 +90,12 @@ export class MemoryStore implements LockStore {
   async release(name: string, token: string, heir?: string): Promise<boolean> {
     checkRequest('release', token, 0);
     this.#leave(name, token);
-    const holder = this.#holder(name);
-    if (holder?.token !== token) return false;
-    this.#holders.delete(name);
-    if (heir !== undefined) this.#promise(name, heir);
-    else this.#handOn(name);
-    return holder.fence !== undefined;
+    const holders = this.#living(name);
+    const holder = holders.get(token);
+    holders.delete(token);
+    if (holder && heir !== undefined) this.#promise(name, heir, 1);
+    else if (!this.#callNext(name) && holder) this.#wake(name);
+    return holder?.fence !== undefined;
   }
 
   async watch(name: string, wake: (news?: News) => void): Promise<AsyncDisposable> {
@@ -81,40 +107,60 @@ export class MemoryStore implements LockStore {
     return { [Symbol.asyncDispose]: stop };
   }
 
-  #holder(name: string): Holder | undefined {
-    const holder = this.#holders.get(name);
-    return holder && holder.end > clock.monotonic() ? holder : undefined;
+  /** The holders whose life has not ended. */
+  #living(name: string): Map<string, Holder> {
+    const holders = this.#holders.get(name) ?? new Map<string, Holder>();
+    for (const [token, { end }] of holders) if (end <= clock.monotonic()) holders.delete(token);
+    return holders;
   }
 
-  #refuse(name: string, token: string, life: number, patience?: number): Attempt {
+  /** Whether nobody stands before a token in the queue. */
+  #isNext(name: string, token: string): boolean {
+    const [first = token] = this.#queue(name)?.keys() ?? [];
+    return first === token;
+  }
+
+  #refuse(
+    name: string,
+    token: string,
+    life: number | undefined,
+    limit: number,
+    patience?: number,
+  ): Attempt {
     if (patience === undefined) return { granted: false, retryAfter: life };
-    const queue = this.#queue(name) ?? new Map<string, number>();
+    const queue = this.#queue(name) ?? new Map<string, Place>();
     // A place that there is already stays where it is.
-    this.#queues.set(name, queue.set(token, 0));
+    this.#queues.set(name, queue.set(token, { end: 0, limit }));
     const ahead = [...queue.keys()].indexOf(token);
     const placeFor = keptFor(patience, ahead);
-    queue.set(token, clock.monotonic() + placeFor);
+    queue.set(token, { end: clock.monotonic() + placeFor, limit });
     return { granted: false, placeFor, ...(ahead === 0 && { retryAfter: life }) };
   }
 
-  /** Promises the lock to the next, and lets those behind look after it; or wakes all, if there is no queue. */
-  #handOn(name: string): void {
-    const [next, ...behind] = this.#queue(name)?.keys() ?? [];
-    if (next === undefined) {
-      this.#wake(name);
-      return;
-    }
-    this.#promise(name, next);
-    this.#wake(name, { token: next });
+  /**
+   * Promises the lock to the next, if it may hold it now, and lets those behind look after it.
+   *
+   * @returns false: there is no queue.
+   */
+  #callNext(name: string): boolean {
+    const [next, ...behind] = this.#queue(name) ?? [];
+    if (!next) return false;
+    const [token, { limit }] = next;
+    if (!fits(this.#living(name), token, limit)) return true;
+    this.#promise(name, token, limit);
+    this.#wake(name, { token });
     for (const [rank, after] of alarms.entries()) {
-      if (behind[rank] !== undefined) this.#wake(name, { token: behind[rank], after });
+      const later = behind[rank];
+      if (later) this.#wake(name, { token: later[0], after });
     }
+    return true;
   }
 
-  #promise(name: string, token: string): void {
+  #promise(name: string, token: string, limit: number): void {
     this.#leave(name, token);
     const end = clock.monotonic() + promiseLife;
-    this.#holders.set(name, { token, fence: undefined, end });
+    const holders = this.#living(name);
+    this.#holders.set(name, holders.set(token, { fence: undefined, isAlone: limit === 1, end }));
   }
 
   #wake(name: string, news?: News): void {
@@ -122,8 +168,8 @@ export class MemoryStore implements LockStore {
   }
 
   /** The queue, if there is one, without those at its head whose place is not kept any more. */
-  #queue(name: string): Map<string, number> | undefined {
-    for (const [token, end] of this.#queues.get(name) ?? []) {
+  #queue(name: string): Map<string, Place> | undefined {
+    for (const [token, { end }] of this.#queues.get(name) ?? []) {
       if (end > clock.monotonic()) break;
       this.#leave(name, token);
     }
@@ -135,10 +181,30 @@ export class MemoryStore implements LockStore {
     if (queue?.delete(token) && queue.size === 0) this.#queues.delete(name);
   }
 
-  /** Forgets those whose life has ended, whenever the number of names has doubled. */
-  #sweep(now: number): void {
+  /** Forgets the locks that nobody holds any more, whenever the number of names has doubled. */
+  #sweep(): void {
     if (this.#holders.size < this.#sweepAt) return;
-    for (const [name, { end }] of this.#holders) if (end <= now) this.#holders.delete(name);
+    for (const name of this.#holders.keys()) {
+      if (this.#living(name).size === 0) this.#holders.delete(name);
+    }
     this.#sweepAt = Math.max(1_000, this.#holders.size * 2);
   }
+}
+
+/** Whether a token may hold the lock beside those who hold it. */
+function fits(holders: ReadonlyMap<string, Holder>, token: string, limit: number): boolean {
+  let others = 0;
+  for (const [other, { isAlone }] of holders) {
+    if (other === token) continue;
+    if (isAlone) return false;
+    others += 1;
+  }
+  return others < limit;
+}
+
+/** How long until somebody else may hold the lock, in milliseconds: all of them gone, or the first. */
+function lifeOf(holders: ReadonlyMap<string, Holder>, limit: number): number | undefined {
+  if (holders.size === 0) return undefined;
+  const ends = [...holders.values()].map(({ end }) => end);
+  return (limit === 1 ? Math.max(...ends) : Math.min(...ends)) - clock.monotonic();
 }

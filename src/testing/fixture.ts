@@ -17,6 +17,8 @@ export interface StoreUnderTest {
   watch?: boolean;
   /** Whether it keeps a queue of those who wait. Default: false. */
   queue?: boolean;
+  /** Whether it has `acquireShared`. Default: false. */
+  sharing?: boolean;
   /** The cases that it cannot pass: the reason, by the title of the case. */
   skip?: Record<string, string>;
   /**
@@ -79,6 +81,7 @@ export function altered(store: LockStore, replaced: Partial<LockStore>): LockSto
     acquire: (...request) => store.acquire(...request),
     extend: (name, token, ttl) => store.extend(name, token, ttl),
     release: (...request) => store.release(...request),
+    ...(store.acquireShared && { acquireShared: store.acquireShared.bind(store) }),
     ...(store.watch && { watch: store.watch.bind(store) }),
     ...replaced,
   };

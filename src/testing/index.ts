@@ -4,6 +4,7 @@
  *
  * @module dlock-js/testing
  */
+import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { basics } from './basics.js';
 import { expiry } from './expiry.js';
@@ -13,6 +14,7 @@ import { inTurn } from './in-turn.js';
 import { jobs } from './jobs.js';
 import { blocking, loss } from './loss.js';
 import { names } from './names.js';
+import { together } from './together.js';
 import { waiting } from './waiting.js';
 
 export type { StoreFixture, StoreUnderTest } from './fixture.js';
@@ -31,6 +33,7 @@ const lasting: Record<string, Case[]> = {
   Loss: loss,
   Waiting: waiting,
   'In turn': inTurn,
+  Together: together,
   Jobs: jobs,
 };
 
@@ -46,7 +49,7 @@ const lasting: Record<string, Case[]> = {
  */
 export function testStore(subject: StoreUnderTest): void {
   const { name, create, skip = {}, cases = 'all' } = subject;
-  const { step = 1, fence = true, watch = true, queue = false } = subject;
+  const { step = 1, fence = true, watch = true, queue = false, sharing = false } = subject;
   if (cases !== 'all' && cases !== 'essential')
     throw new RangeError(`cases is 'all' or 'essential', not ${JSON.stringify(cases)}`);
   assertKnown(Object.keys(skip));
@@ -57,6 +60,8 @@ export function testStore(subject: StoreUnderTest): void {
     const alive = setInterval(() => {}, 60_000);
     before(async () => {
       fixture = await create();
+      const shares = fixture.store.acquireShared !== undefined;
+      assert.equal(shares, sharing, '`sharing` says whether the store has acquireShared');
     });
     after(async () => {
       clearInterval(alive);
@@ -64,7 +69,7 @@ export function testStore(subject: StoreUnderTest): void {
     });
     const declare = (chapters: Record<string, Case[]>, concurrency: number) => {
       for (const [chapter, all] of Object.entries(chapters)) {
-        if (all === inTurn && !queue) continue;
+        if ((all === inTurn && !queue) || (all === together && !sharing)) continue;
         const chosen = all.filter(({ essential }) => cases === 'all' || essential);
         if (chosen.length === 0) continue;
         describe(chapter, { concurrency }, () => {

@@ -258,6 +258,32 @@ describe('the command', { concurrency: 3 }, () => {
     assert.equal((await dlock(['job', '--', 'true'], { store })).exitCode, 75);
   });
 
+  test('-n lets so many in at once, --shared any number, and one without neither', async () => {
+    const store = fileStore();
+    const go = fresh('go');
+    const script = `while ! test -e ${go}; do sleep 0.05; done`;
+    const holders = [
+      await running(['-n', '2', 'job'], script, { store }),
+      await running(['--limit', '2', 'job'], script, { store }),
+    ];
+    const outcomes: [string[], number][] = [
+      [['-n', '2', 'job'], 75],
+      [['job'], 75],
+      [['-n', '3', 'job'], 0],
+      [['--shared', 'job'], 0],
+      [['-n', '0', 'job'], 64],
+      [['-n', '2', '--shared', 'job'], 64],
+      [['-n', '2', '--once', 'today', 'job'], 64],
+    ];
+    for (const [options, exitCode] of outcomes) {
+      const outcome = await dlock([...options, '--', 'true'], { store });
+      assert.equal(outcome.exitCode, exitCode, `${options}: ${outcome.stderr}`);
+    }
+    await writeFile(go, '');
+    for (const { started } of holders) assert.equal((await started).exitCode, 0);
+    assert.equal((await dlock(['job', '--', 'true'], { store })).exitCode, 0);
+  });
+
   test('holds the lock beyond several ttls', async () => {
     const store = fileStore();
     const go = fresh('go');

@@ -143,6 +143,7 @@ for (const name of [
 ]) {
   testStore({
     name,
+    sharing: true,
     cases: 'essential',
     async create() {
       const [one, two] = [await inStrings[name]?.(), await inStrings[name]?.()];

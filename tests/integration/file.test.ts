@@ -20,6 +20,7 @@ after(() => rm(root, { recursive: true }));
 
 testStore({
   name: 'FileStore',
+  sharing: true,
   create() {
     const directory = join(root, 'conformance');
     return { store: new FileStore(directory), other: new FileStore(directory) };

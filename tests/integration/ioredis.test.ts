@@ -37,6 +37,7 @@ for (const [version, connectClient] of Object.entries(connectors)) {
     name: `IoredisStore, ioredis ${version}`,
     cases: version === '6' ? 'all' : 'essential',
     queue: true,
+    sharing: true,
     create() {
       const [one, two] = [connectClient(), connectClient()];
       const close = () => {

@@ -85,6 +85,7 @@ function testCluster(name: string, open: Open, skip: Record<string, string> = {}
   testStore({
     name,
     queue: true,
+    sharing: true,
     skip,
     cases: 'essential',
     async create() {

@@ -24,6 +24,7 @@ for (const [name, open] of Object.entries(clients)) {
     name,
     cases: 'essential',
     queue: true,
+    sharing: true,
     async create() {
       const [one, two] = [await open(group), await open(group)];
       const close = async () => {

@@ -45,6 +45,7 @@ for (const [version, connectClient] of Object.entries(connectors)) {
     name: `RedisStore, node-redis ${version}`,
     cases: version === '6' ? 'all' : 'essential',
     queue: true,
+    sharing: true,
     async create() {
       const [one, two] = [await connectClient(), await connectClient()];
       const close = async () => {
@@ -58,6 +59,7 @@ for (const [version, connectClient] of Object.entries(connectors)) {
 
 testStore({
   name: 'RedisStore, a pool of node-redis 6',
+  sharing: true,
   watch: false,
   cases: 'essential',
   async create() {

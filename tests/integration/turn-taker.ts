@@ -7,6 +7,7 @@ const file = new URL('./workers/turn-taker.ts', import.meta.url);
 export interface Outcome {
   fences: number[];
   times: number[];
+  ends: number[];
   longestWait: number;
 }
 
@@ -17,8 +18,9 @@ export async function startTaker(
   name: string,
   work = 20,
   duration = 0,
+  limit = 1,
 ) {
-  const child = startWorker(file, client, url, name, `${work}`, `${duration}`);
+  const child = startWorker(file, client, url, name, `${work}`, `${duration}`, `${limit}`);
   await once(child, 'message');
   const outcome = once(child, 'message').then(([told]) => told as Outcome);
   return {

@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path';
 import type { Attempt, LockStore } from '../../store.js';
 import { readOptions, type StoreOptions } from '../options.js';
 import { checkRequest } from '../requests.js';
+import { type Holder, isList, livingHolders, removeListsBefore, writeList } from './holders.js';
 import {
   directoryName,
   firstState,
@@ -26,8 +27,8 @@ export interface FileStoreOptions extends StoreOptions {}
 /**
  * Excludes among the processes of one machine that use the same directory.
  *
- * A lock is a directory with exactly one empty file, whose name is the lock's state. To change the
- * state is to rename that file: of all who read the same state, one alone still finds it, however
+ * A lock is a directory with exactly one empty file, whose name is the lock's state (and a list of its
+ * holders where these are several). To change the state is to rename that file: of all who read the same state, one alone still finds it, however
  * long the others stalled in between. So each transition is a compare-and-swap, a crash leaves
  * either the old state or the new, and there is nothing to repair.
  *
@@ -61,18 +62,35 @@ export class FileStore implements LockStore {
   }
 
   async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+    return this.#acquire(name, token, ttl, 1);
+  }
+
+  async acquireShared(name: string, token: string, ttl: number, limit: number): Promise<Attempt> {
+    return this.#acquire(name, token, ttl, limit);
+  }
+
+  async #acquire(name: string, token: string, ttl: number, limit: number): Promise<Attempt> {
     checkRequest('acquire', token, ttl);
     if (!/^[\w-]+$/.test(token)) throw new TypeError(`A token must be a plain word, not ${token}`);
     for (;;) {
       const state = (await this.#read(name)) ?? (await this.#create(name));
-      if (!state) continue;
+      const holders = state && (await livingHolders(this.#path(name), state));
+      if (!state || !holders) continue;
       const now = wallTime();
-      if (state.token === token && state.end > now) return { granted: true, fence: state.fence };
-      if (state.token && state.end > now) return { granted: false, retryAfter: state.end - now };
+      if (holders.some((holder) => holder.token === token)) {
+        return { granted: true, fence: state.fence };
+      }
+      const isAlone = holders.length > 0 && !isList(state.token);
+      if (isAlone || holders.length >= limit) {
+        const ends = holders.map(({ end }) => end);
+        const end = limit === 1 ? Math.max(...ends) : Math.min(...ends);
+        return { granted: false, retryAfter: Math.max(1, end - now) };
+      }
       const fence = Math.max(state.fence + 1, now * 1_000);
       if (!Number.isSafeInteger(fence)) throw new RangeError(`${fence} is too large for a fence`);
-      const next = { generation: state.generation + 1, fence, end: now + ttl, token };
-      if (!(await this.#swap(name, state, next))) continue;
+      const all = [...holders, { token, end: now + ttl }];
+      if (!(await this.#change(name, state, { fence, holders: all, isShared: limit > 1 })))
+        continue;
       sweepHourly(this.#directory);
       return { granted: true, fence };
     }
@@ -80,12 +98,12 @@ export class FileStore implements LockStore {
 
   async extend(name: string, token: string, ttl: number): Promise<boolean> {
     checkRequest('extend', token, ttl);
-    return this.#change(name, token, (now) => ({ end: now + ttl }));
+    return this.#changeOwn(name, token, () => [{ token, end: wallTime() + ttl }]);
   }
 
   async release(name: string, token: string): Promise<boolean> {
     checkRequest('release', token, 0);
-    return this.#change(name, token, (now) => ({ end: now, token: '' }));
+    return this.#changeOwn(name, token, () => []);
   }
 
   /** The system reports changes in the directory of the lock: renewals too, and not everywhere. */
@@ -93,19 +111,39 @@ export class FileStore implements LockStore {
     return watchDirectory(this.#path(name), wake);
   }
 
-  /** Moves the lock on to its next state, if `token` holds it. */
-  async #change(
-    name: string,
-    token: string,
-    change: (now: number) => Partial<State>,
-  ): Promise<boolean> {
+  /** Puts something in place of the holder `token`, if it is one. */
+  async #changeOwn(name: string, token: string, instead: () => Holder[]): Promise<boolean> {
     for (;;) {
       const state = await this.#read(name);
-      const now = wallTime();
-      if (state?.token !== token || state.end <= now) return false;
-      const next = { ...state, ...change(now), generation: state.generation + 1 };
-      if (await this.#swap(name, state, next)) return true;
+      if (!state) return false;
+      const holders = await livingHolders(this.#path(name), state);
+      if (!holders) continue;
+      const others = holders.filter((holder) => holder.token !== token);
+      if (others.length === holders.length) return false;
+      const { fence } = state;
+      const change = { fence, holders: [...others, ...instead()], isShared: isList(state.token) };
+      if (await this.#change(name, state, change)) return true;
     }
+  }
+
+  /** Moves the lock on to its next state; false: somebody else has done so since `state` was read. */
+  async #change(
+    name: string,
+    state: State,
+    { fence, holders, isShared }: { fence: number; holders: Holder[]; isShared: boolean },
+  ): Promise<boolean> {
+    const path = this.#path(name);
+    const generation = state.generation + 1;
+    const end = Math.max(...holders.map((holder) => holder.end));
+    const [{ token: alone } = { token: '' }] = holders;
+    const list = isShared && alone ? writeList(path, generation, holders) : undefined;
+    const token = list ? await unlessMissing(list) : alone;
+    if (token === undefined) return false;
+    const next = { generation, fence, end: alone ? end : wallTime(), token };
+    const isChanged = await this.#swap(name, state, next);
+    if (isChanged && isList(state.token)) await removeListsBefore(path, generation);
+    if (!isChanged && isList(token)) await rm(join(path, token), { force: true });
+    return isChanged;
   }
 
   /** Undefined: the lock has no directory. A listing may catch a rename in flight: then once more. */
@@ -120,6 +158,8 @@ export class FileStore implements LockStore {
       if (last) return last;
       // A sweep that was killed left it empty. If a rename is in flight, it is not, and stays.
       if (files.length === 0) await rmdir(path).catch(() => {});
+      // No rename is in flight for that long: somebody died who was about to share it, as it was swept.
+      if (round === 998 && files.every(isList)) await removeListsBefore(path, Infinity);
     }
     throw new Error(`${path} holds no state of a lock`);
   }

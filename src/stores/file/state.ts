@@ -10,9 +10,12 @@ export interface State {
   readonly generation: number;
   /** The fence of the last grant; 0: there was none since the directory was made. */
   readonly fence: number;
-  /** When the holder's life ends, or when the lock became free, in milliseconds since the epoch. */
+  /**
+   * When the holder's life ends, of several that of the last, or when the lock became free, in milliseconds
+   * since the epoch.
+   */
   readonly end: number;
-  /** Empty: the lock is free. */
+  /** Empty: the lock is free. Where several hold it, the name of their list. */
   readonly token: string;
 }
 
@@ -58,7 +61,11 @@ export function directoryName(lock: string): string {
 
 /** Where a lock's directory is prepared before it is put in place. */
 export function newAsideName(): string {
-  return `.${randomUUID({ disableEntropyCache: true })}`;
+  return `.${newId()}`;
+}
+
+export function newId(): string {
+  return randomUUID({ disableEntropyCache: true });
 }
 
 /** Whether a directory of that name can be ours: a lock's, or one still being prepared. */

@@ -3,6 +3,7 @@ import { lstat, opendir, readdir, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { clock, idlePause } from '../../base/clock.js';
 import { outsideCallers } from '../../base/context.js';
+import { isList, removeListsBefore } from './holders.js';
 import { isDirectoryName, parseState, type State, wallTime } from './state.js';
 
 const hour = 3_600_000;
@@ -61,11 +62,14 @@ async function listDirectories(directory: string): Promise<string[]> {
  *    one, only as long as it is empty; a killed sweep leaves it to whoever comes next.
  */
 async function removeIfUnused(path: string): Promise<void> {
-  const [file, ...others] = await readdir(path, { withFileTypes: true });
+  const entries = await readdir(path, { withFileTypes: true });
+  const [file, ...others] = entries.filter((entry) => !entry.isFile() || !isList(entry.name));
   if (others.length > 0) return;
   if (file) {
     const state = file.isFile() ? parseState(file.name) : undefined;
     if (!state || lastUse(state) > wallTime() - day) return;
+    // Not those of a state to come.
+    await removeListsBefore(path, state.generation + 1);
     await unlink(join(path, file.name));
   } else if (!(await isLeftover(path))) {
     return;

@@ -6,6 +6,7 @@
  * operation is one script.
  */
 import { randomBytes } from 'node:crypto';
+import type { Operation } from '../../base/errors.js';
 import { shown } from '../../base/shown.js';
 import type { Attempt, LockStore, News } from '../../store.js';
 import { type KeyedStoreOptions, readOptions } from '../options.js';
@@ -13,6 +14,7 @@ import { checkRequest } from '../requests.js';
 import {
   acquireInTurnScript,
   acquireScript,
+  acquireSharedScript,
   extendScript,
   releaseScript,
   type Script,
@@ -67,22 +69,40 @@ export abstract class RedisLocks implements LockStore {
   }
 
   async acquire(name: string, token: string, ttl: number, patience?: number): Promise<Attempt> {
-    checkRequest('acquire', token, ttl);
+    checkToken('acquire', token, ttl);
     const key = this.#prefix + name;
     const args = [token, `${ttl}`, `${ttl + fenceMemory}`];
-    if (patience !== undefined && this.#subscriber.hears(key)) {
-      const mailbox = `${this.#access.hasOneServer ? '!' : '?'}${this.#subscriber.mailbox}`;
-      return this.#acquireInTurn(key, [...args, `${patience}`, mailbox]);
-    }
+    const bid = this.#bid(key, patience);
+    if (bid.length > 0) return this.#evaluateInTurn(acquireInTurnScript, key, [...args, ...bid]);
     const reply = await this.#evaluate(acquireScript, [key, fenceKey(key)], args);
     const number = integer(reply);
     if (number > 0) return { granted: true, fence: number };
     return { granted: false, retryAfter: number < 0 ? -number : undefined };
   }
 
-  async #acquireInTurn(key: string, args: string[]): Promise<Attempt> {
-    const keys = [key, fenceKey(key), ...queueKeys(key)];
-    const reply = await this.#evaluate(acquireInTurnScript, keys, args);
+  async acquireShared(
+    name: string,
+    token: string,
+    ttl: number,
+    limit: number,
+    patience?: number,
+  ): Promise<Attempt> {
+    checkToken('acquire', token, ttl);
+    const key = this.#prefix + name;
+    const most = `${Math.min(limit, Number.MAX_SAFE_INTEGER)}`;
+    const args = [token, `${ttl}`, `${ttl + fenceMemory}`, most, key, ...this.#bid(key, patience)];
+    return this.#evaluateInTurn(acquireSharedScript, key, args);
+  }
+
+  /** What is said of those who wait: their patience and their mailbox. Nothing, if they cannot be woken. */
+  #bid(key: string, patience: number | undefined): string[] {
+    if (patience === undefined || !this.#subscriber.hears(key)) return [];
+    return [`${patience}`, `${this.#access.hasOneServer ? '!' : '?'}${this.#subscriber.mailbox}`];
+  }
+
+  async #evaluateInTurn(script: Script, key: string, args: string[]): Promise<Attempt> {
+    const keys = [key, fenceKey(key), ...queueKeys(key), holdersKey(key)];
+    const reply = await this.#evaluate(script, keys, args);
     if (!Array.isArray(reply)) return { granted: true, fence: positive(reply) };
     const [life, kept] = [integer(reply[0]), integer(reply[1])];
     if (life < 0 || kept < 0 || reply.length !== 2) throw unexpected(reply);
@@ -90,15 +110,16 @@ export abstract class RedisLocks implements LockStore {
   }
 
   async extend(name: string, token: string, ttl: number): Promise<boolean> {
-    checkRequest('extend', token, ttl);
+    checkToken('extend', token, ttl);
     const args = [token, `${ttl}`];
-    return yesOrNo(await this.#evaluate(extendScript, [this.#prefix + name], args));
+    const key = this.#prefix + name;
+    return yesOrNo(await this.#evaluate(extendScript, [key, holdersKey(key)], args));
   }
 
   async release(name: string, token: string, heir = ''): Promise<boolean> {
-    checkRequest('release', token, 0);
+    checkToken('release', token, 0);
     const key = this.#prefix + name;
-    const keys = [key, ...queueKeys(key)];
+    const keys = [key, ...queueKeys(key), holdersKey(key)];
     return yesOrNo(await this.#evaluate(releaseScript, keys, [token, key, heir]));
   }
 
@@ -139,6 +160,18 @@ function fenceKey(key: string): string {
 /** The keys of a lock's queue, likewise: those begin with four to seven NULs. */
 function queueKeys(key: string): [queue: string, places: string] {
   return [`\0\0\0\0${key}`, `\0\0\0\0\0${key}`];
+}
+
+/** The key of those who hold a lock beside others, likewise: it begins with eight NULs, or ten. */
+function holdersKey(key: string): string {
+  return `\0\0\0\0\0\0\0\0${key}`;
+}
+
+/** What begins like that stands for a promise, or for those who share the lock. */
+function checkToken(operation: Operation, token: string, ttl: number): void {
+  checkRequest(operation, token, ttl);
+  if (token.startsWith('>'))
+    throw new TypeError(`A token must not begin with ">", as ${token} does`);
 }
 
 /** Those out of reach of the fences, and of which each is another text in UTF-8. */

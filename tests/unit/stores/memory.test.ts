@@ -4,7 +4,12 @@ import { test } from 'node:test';
 import { MemoryStore } from '../../../src/stores/memory.js';
 import { testStore } from '../../../src/testing/index.js';
 
-testStore({ name: 'MemoryStore', queue: true, create: () => ({ store: new MemoryStore() }) });
+testStore({
+  name: 'MemoryStore',
+  queue: true,
+  sharing: true,
+  create: () => ({ store: new MemoryStore() }),
+});
 
 test('memory: two stores share nothing', async () => {
   const [one, two] = [new MemoryStore(), new MemoryStore()];

@@ -1,0 +1,116 @@
+/** Processes that share a lock, with limits of all kinds: who holds it beside whom, and at what price. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { createClient } from 'redis';
+import { scriptCallsIn } from '../support/commandstats.js';
+import { sharedRedis, startRedis } from '../support/servers.js';
+import { type Outcome, startTaker } from './turn-taker.js';
+
+const root = await mkdtemp(join(tmpdir(), 'dlock-together-'));
+after(() => rm(root, { recursive: true }));
+
+interface Section {
+  readonly fence: number;
+  readonly limit: number;
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Processes with these limits that take turns. */
+async function share(
+  url: string,
+  name: string,
+  limits: readonly number[],
+  { clients = [''], work = 20, duration = 3_000 } = {},
+) {
+  const starting = limits.map((limit, index) =>
+    startTaker(clients[index % clients.length] ?? '', url, name, work, duration, limit),
+  );
+  const takers = await Promise.all(starting);
+  for (const { begin } of takers) begin();
+  const outcomes = await Promise.all(takers.map(({ outcome }) => outcome()));
+  const sections = outcomes.flatMap(({ fences, times, ends }, taker) =>
+    fences.map((fence, index) => ({
+      fence,
+      limit: limits[taker] ?? NaN,
+      begin: times[index] ?? NaN,
+      end: ends[index] ?? NaN,
+    })),
+  );
+  return { outcomes, sections };
+}
+
+/**
+ * Whoever was granted the lock before, and had not given it back when a section began, held it at that
+ * grant: by the order of the fences, since answers on different connections are read in any order.
+ */
+function assertRule(sections: readonly Section[]): void {
+  for (const { fence, limit, begin } of sections) {
+    const beside = sections.filter((other) => other.fence < fence && other.end > begin);
+    assert.ok(beside.length < limit, `${beside.length} held it beside one with the limit ${limit}`);
+    assert.ok(!beside.some((other) => other.limit === 1), 'somebody held it alone');
+  }
+}
+
+const countOf = (outcomes: readonly Outcome[]) => outcomes.map(({ fences }) => fences.length);
+const clients = ['node-redis 6', 'ioredis 6'];
+
+describe('shared by processes', () => {
+  test('redis: limits of 1, 2, 3, 5 and any: all by the rule, for three requests a section', async (t) => {
+    await using server = await startRedis();
+    const admin = await createClient({ url: server.url }).connect();
+    admin.on('error', () => {});
+    t.after(() => admin.destroy());
+    const limits = [1, 2, 3, 5, Infinity, 1, 2, 3, 5, Infinity];
+    const before = scriptCallsIn(await admin.info('commandstats'));
+    const { outcomes, sections } = await share(server.url, 'mixed', limits, { clients });
+    const requests = scriptCallsIn(await admin.info('commandstats')) - before;
+    assertRule(sections);
+    const details = `${countOf(outcomes)}: ${requests} requests`;
+    assert.ok(Math.min(...countOf(outcomes)) >= 3, details);
+    // The first and the last rounds cost otherwise.
+    assert.ok(requests <= 3.3 * sections.length + 4 * limits.length, details);
+    assert.deepEqual(
+      (await admin.keys('*')).filter((key) => key !== '\0dlock:mixed'),
+      [],
+      'nothing but the fence is left',
+    );
+  });
+
+  test('redis: readers who overlap all the time do not keep a writer out', async () => {
+    const limits = [1, ...Array<number>(6).fill(Infinity)];
+    const { outcomes, sections } = await share(
+      await sharedRedis(),
+      `readers ${process.pid}`,
+      limits,
+      {
+        clients,
+        work: 50,
+      },
+    );
+    assertRule(sections);
+    const [writer = 0, ...readers] = countOf(outcomes);
+    assert.ok(writer >= 3, `${writer} beside ${readers}`);
+    assert.ok(writer >= Math.max(...readers) / 3, `${writer} beside ${readers}`);
+    const together = sections.some(({ begin, end, fence }) =>
+      sections.some((other) => other.fence > fence && other.begin < end && other.end > begin),
+    );
+    assert.ok(together, 'readers read together');
+  });
+
+  for (const [what, url] of [
+    ['redis', sharedRedis],
+    ['file', async () => pathToFileURL(join(root, 'locks')).href],
+  ] as const) {
+    test(`${what}: six processes at a limit of three: never more, and all have their turns`, async () => {
+      const name = `three ${process.pid}`;
+      const { outcomes, sections } = await share(await url(), name, Array(6).fill(3));
+      assertRule(sections);
+      assert.ok(Math.min(...countOf(outcomes)) >= 3, `${countOf(outcomes)}`);
+    });
+  }
+});
