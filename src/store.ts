@@ -31,6 +31,12 @@ export interface LockStore {
   readonly ordered?: boolean | undefined;
 
   /**
+   * `unlimited`: it shares a lock among any number alone, and cannot count so many. Optional; it says more of
+   * `acquireShared`.
+   */
+  readonly limits?: 'unlimited' | undefined;
+
+  /**
    * Gives the lock to `token` for `ttl` milliseconds (rounded up to what the store can represent)
    * if nobody holds it, in one atomic step. A token that already holds the lock is granted again,
    * its life unchanged: so a request whose reply was lost can be repeated.

@@ -111,6 +111,8 @@ export function readTerms(
   must(TypeError, isSignal, 'signal', 'be an AbortSignal', signal);
   const isPossible = checkLimit(lock, 'limit', limit) === 1 || isFunction(store.acquireShared);
   must(TypeError, isPossible, 'limit', 'be 1, since the store cannot share locks', limit);
+  const isCounted = limit === 1 || limit === Infinity || store.limits !== 'unlimited';
+  must(TypeError, isCounted, 'limit', 'be 1 or Infinity, since the store cannot count', limit);
   return { ttl, renew, minHold, timeout, signal, limit, wait: checkWait(lock, wait) };
 }
 

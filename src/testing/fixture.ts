@@ -17,8 +17,8 @@ export interface StoreUnderTest {
   watch?: boolean;
   /** Whether it keeps a queue of those who wait. Default: false. */
   queue?: boolean;
-  /** Whether it has `acquireShared`. Default: false. */
-  sharing?: boolean;
+  /** Whether it has `acquireShared`; `unlimited`: for any number alone. Default: false. */
+  sharing?: boolean | 'unlimited';
   /** The cases that it cannot pass: the reason, by the title of the case. */
   skip?: Record<string, string>;
   /**
@@ -43,6 +43,8 @@ export interface Case {
   title: string;
   /** Depends on how a client sends requests and reads answers, or on where they lead. */
   essential?: true;
+  /** Needs a store that lets in any number, and not so many. */
+  unlimited?: true;
   run(context: Context): Promise<void>;
 }
 
@@ -78,6 +80,7 @@ export function altered(store: LockStore, replaced: Partial<LockStore>): LockSto
     timeout: store.timeout ?? 5_000,
     maxTtl: store.maxTtl ?? Number.MAX_SAFE_INTEGER,
     ordered: store.ordered,
+    limits: store.limits,
     acquire: (...request) => store.acquire(...request),
     extend: (name, token, ttl) => store.extend(name, token, ttl),
     release: (...request) => store.release(...request),

@@ -54,6 +54,7 @@ export const together: Case[] = [
   {
     title: 'alone is refused while others share it, and to share it while somebody holds it alone',
     essential: true,
+    unlimited: true,
     async run({ store, other, lock }) {
       const reader = await acquire(store, lock, { limit: Infinity });
       assert.equal(await tryAcquire(other, lock), null);
@@ -172,6 +173,7 @@ export const together: Case[] = [
   },
   {
     title: 'a hundred readers at once, and then a writer',
+    unlimited: true,
     async run({ store, other, lock }) {
       const readers = await Promise.all(
         Array.from({ length: 100 }, (_, index) =>
@@ -213,6 +215,7 @@ export const together: Case[] = [
   },
   {
     title: 'a lease among others is handed over with its limit',
+    unlimited: true,
     async run({ store, other, lock }) {
       const beside = await acquire(store, lock, { limit: Infinity });
       const lease = await acquire(store, lock, { limit: Infinity });

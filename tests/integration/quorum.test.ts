@@ -21,6 +21,7 @@ const { members } = await startServers();
 for (const size of [3, 5]) {
   testStore({
     name: `QuorumStore of ${size} Redis servers`,
+    sharing: 'unlimited',
     fence: false,
     cases: size === 3 ? 'all' : 'essential',
     async create() {

@@ -9,6 +9,7 @@ import { StoreError } from '../../src/base/errors.js';
 import type { DlockEvents } from '../../src/base/events.js';
 import type { LockStore } from '../../src/store.js';
 import { MemoryStore } from '../../src/stores/memory.js';
+import { QuorumStore } from '../../src/stores/quorum/quorum.js';
 import { altered } from '../../src/testing/fixture.js';
 import { FakeClock, settled } from '../support/fake-clock.js';
 import { never, ScriptedStore } from '../support/scripted-store.js';
@@ -60,6 +61,15 @@ describe('what is checked before any request', () => {
     await assert.rejects(acquire(plain, 'gpu', { limit: 4 }), { name: 'TypeError', message });
     assert.deepEqual(plain.requests, []);
     await (await acquire(plain, 'gpu', { limit: 1 })).release();
+  });
+
+  test('a store that cannot count: the limit must be 1 or Infinity', async () => {
+    const quorum = new QuorumStore([1, 2, 3].map(() => new MemoryStore()));
+    const message =
+      'limit of lock "gpu" must be 1 or Infinity, since the store cannot count, not 4';
+    await assert.rejects(acquire(quorum, 'gpu', { limit: 4 }), { name: 'TypeError', message });
+    const uncounting = new QuorumStore([new MemoryStore(), new ScriptedStore()]);
+    await assert.rejects(acquire(uncounting, 'gpu', { limit: Infinity }), TypeError);
   });
 
   test('a period is run by one, and a ticket has its own limit', async () => {

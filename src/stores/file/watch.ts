@@ -2,6 +2,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { basename } from 'node:path';
 import { clock } from '../../base/clock.js';
+import { isList } from './holders.js';
 
 /** How long to wait between attempts to watch a directory that was removed, in milliseconds. */
 const reopening = 500;
@@ -17,6 +18,8 @@ export function watchDirectory(path: string, wake: () => void): AsyncDisposable 
   let timer: unknown;
   const open = () => {
     watcher = watch(path, { persistent: false }, (_, file) => {
+      // A list of holders counts once the state names it.
+      if (file && isList(file)) return;
       // An event in the name of the directory itself: no file in it is named like that.
       if (file === basename(path)) reopenLater();
       wake();

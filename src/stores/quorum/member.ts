@@ -10,6 +10,8 @@ import { defaults } from '../options.js';
 interface Vote {
   readonly name: string;
   readonly token: string;
+  /** Whether it holds the lock beside others. */
+  isShared: boolean;
   readonly acquires: Doubt;
   readonly releases: Doubt;
   /** The longest life that was asked for. */
@@ -23,6 +25,15 @@ interface Vote {
    * it certainly is.
    */
   givenBack: Promise<void> | undefined;
+}
+
+/** What is asked of all members. */
+export interface Bid {
+  readonly name: string;
+  readonly token: string;
+  readonly ttl: number;
+  /** Beside any number of others. */
+  readonly isShared: boolean;
 }
 
 export class Member {
@@ -43,8 +54,9 @@ export class Member {
    * asked for while it is being taken back, or a release of it may still be carried out: that could
    * take away what is granted now.
    */
-  async acquire(name: string, token: string, ttl: number, limit: number): Promise<Attempt> {
+  async acquire({ name, token, ttl, isShared }: Bid, limit: number): Promise<Attempt> {
     const vote = this.#vote(name, token, ttl);
+    vote.isShared = isShared;
     if (vote.givenBack) throw new Error('it has yet to give back what it granted before');
     return this.#within(limit, this.#take(vote, ttl));
   }
@@ -124,8 +136,11 @@ export class Member {
   }
 
   /** The answer is copied, since it is looked at again and again. */
-  async #sendAcquire({ name, token }: Vote, ttl: number): Promise<Attempt> {
-    const answer = await this.#store.acquire(name, token, ttl);
+  async #sendAcquire({ name, token, isShared }: Vote, ttl: number): Promise<Attempt> {
+    const store = this.#store;
+    const answer = await (isShared
+      ? store.acquireShared?.(name, token, ttl, Infinity)
+      : store.acquire(name, token, ttl));
     const { granted, retryAfter } = Object(answer) as Attempt & { retryAfter?: number };
     if (granted === true) return { granted };
     const isLife = retryAfter === undefined || (typeof retryAfter === 'number' && retryAfter >= 0);
@@ -179,6 +194,7 @@ export class Member {
     const vote: Vote = {
       name,
       token,
+      isShared: false,
       acquires: new Doubt(this.#timeout),
       releases: new Doubt(this.#timeout),
       ttl,

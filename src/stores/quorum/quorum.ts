@@ -8,7 +8,7 @@ import { growingPauses } from '../../base/pauses.js';
 import type { Attempt, LockStore } from '../../store.js';
 import { readOptions, type StoreOptions } from '../options.js';
 import { checkRequest } from '../requests.js';
-import { Member } from './member.js';
+import { type Bid, Member } from './member.js';
 import { Poll } from './poll.js';
 
 /** What {@link QuorumStore} may be told; the times of its members are their own. */
@@ -50,6 +50,10 @@ export class QuorumStore implements LockStore {
   readonly ordered: boolean;
   /** The smallest of the members. */
   readonly maxTtl?: number;
+  /** AB, BC and AC are three majorities of three members, each of which has seen but two holders. */
+  readonly limits = 'unlimited';
+  /** If all its members have it: the majority of a reader has a member in common with that of a writer. */
+  readonly acquireShared?: NonNullable<LockStore['acquireShared']>;
   readonly #members: Member[];
   readonly #majority: number;
 
@@ -65,6 +69,10 @@ export class QuorumStore implements LockStore {
     this.ttl = ttl;
     this.timeout = timeout;
     this.ordered = stores.every(({ ordered }) => ordered);
+    if (stores.every(({ acquireShared }) => acquireShared)) {
+      this.acquireShared = (name, token, ttl) =>
+        this.#acquire({ name, token, ttl, isShared: true });
+    }
     this.#members = stores.map((store) => new Member(store));
     this.#majority = Math.floor(stores.length / 2) + 1;
   }
@@ -85,10 +93,15 @@ export class QuorumStore implements LockStore {
    * or to the release, of which the core sends one or the other.
    */
   async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+    return this.#acquire({ name, token, ttl, isShared: false });
+  }
+
+  async #acquire(bid: Bid): Promise<Attempt> {
+    const { name, token, ttl } = bid;
     checkRequest('acquire', token, ttl);
     const limit = this.#limit;
     const time = Math.min(limit, ttl) / 2;
-    const ask = (member: Member) => member.acquire(name, token, ttl, limit);
+    const ask = (member: Member) => member.acquire(bid, limit);
     const giveBack = (member: Member) => member.giveBack(name, token, limit);
     const poll = new Poll<Member, Attempt>(this.#majority, ({ granted }) => granted);
     poll.ask(this.#members, ask);

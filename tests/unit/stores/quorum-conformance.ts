@@ -10,6 +10,7 @@ export function testQuorum(size: number): void {
   after(() => clearInterval(alive));
   testStore({
     name: `QuorumStore of ${size}`,
+    sharing: 'unlimited',
     fence: false,
     create() {
       const members = memories(size);
