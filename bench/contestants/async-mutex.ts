@@ -1,6 +1,6 @@
 /** async-mutex: a line within one process and no server, the floor of what waiting can cost. */
 import { Mutex } from 'async-mutex';
-import type { Contestant } from './contestant.js';
+import { type Contestant, plain } from './contestant.js';
 
 const reason = 'one process only, no server';
 
@@ -9,7 +9,7 @@ export const asyncMutex: Contestant = {
   packages: ['async-mutex'],
   server: 'none',
   settings: 'all defaults; the floor: no server, one process only',
-  lacks: { processes: reason, renewal: reason, telling: reason },
+  lacks: { ...plain, processes: reason, renewal: reason, telling: reason },
   key: (name) => name,
   async open() {
     const mutexes = new Map<string, Mutex>();

@@ -29,9 +29,10 @@ export interface Contestant {
 
 /**
  * `waiting`: to queue for a lock that is taken. `processes`: to exclude between processes. `renewal`:
- * to keep a lock alive by itself. `telling`: to tell the holder that the lock is lost.
+ * to keep a lock alive by itself. `telling`: to tell the holder that the lock is lost. `sharing`: to let in
+ * so many at once. `reading`: to let in any number, or one alone.
  */
-export type Ability = 'waiting' | 'processes' | 'renewal' | 'telling';
+export type Ability = 'waiting' | 'processes' | 'renewal' | 'telling' | 'sharing' | 'reading';
 
 /** A contestant, connected. */
 export interface Session {
@@ -39,10 +40,15 @@ export interface Session {
   cycle(name: string): Promise<void>;
   /** Runs `body` under the lock, and waits for it as long as need be. */
   section(name: string, body: () => Promise<void>): Promise<void>;
+  /** Runs `body` in one of so many places, and waits for it as long as need be. */
+  place?(name: string, places: number, body: () => Promise<void>): Promise<void>;
   /** Takes the lock, waiting if need be, and keeps it alive; resolves to what gives it back. */
   hold(name: string, ttl: number, onLost: () => void): Promise<() => Promise<void>>;
   close(): Promise<void>;
 }
+
+/** Of those who have a plain lock alone. */
+export const plain = { sharing: 'no semaphore', reading: 'no readers' };
 
 /** The ttl of all locks that a measure gives no other, in milliseconds: long enough to play no part. */
 export const ttl = 30_000;

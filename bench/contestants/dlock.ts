@@ -39,6 +39,7 @@ export const dlock: readonly Contestant[] = [
   {
     ...common,
     name: 'dlock-js, memcache-client',
+    lacks: { sharing: 'Memcached cannot count', reading: 'Memcached cannot count' },
     packages: ['dlock-js', 'memcache-client'],
     server: 'memcached',
     limit: 'raw, memcache-client',
@@ -67,6 +68,9 @@ function session(store: LockStore, close: () => unknown): Session {
     },
     async section(name, body) {
       await locked(store, name, body, { wait: Number.POSITIVE_INFINITY });
+    },
+    async place(name, limit, body) {
+      await locked(store, name, body, { limit, wait: Number.POSITIVE_INFINITY });
     },
     async hold(name, ttl, onLost) {
       const lease = await acquire(store, name, { ttl });

@@ -17,7 +17,13 @@ const key = (name: string) => `raw:${name}`;
 const common = {
   settings:
     'SET NX PX and EVAL (compare and delete); a random token for each cycle; waiting: async-mutex before it, release and next SET leave together',
-  lacks: { processes: reason, renewal: reason, telling: reason },
+  lacks: {
+    processes: reason,
+    renewal: reason,
+    telling: reason,
+    sharing: reason,
+    reading: reason,
+  },
   key,
 };
 

@@ -1,7 +1,7 @@
-/** redis-semaphore's Mutex. */
-import { Mutex } from 'redis-semaphore';
+/** redis-semaphore's Mutex and Semaphore. */
+import { Mutex, Semaphore } from 'redis-semaphore';
 import { openIoredis } from './clients.js';
-import { type Contestant, ttl } from './contestant.js';
+import { type Contestant, plain, ttl } from './contestant.js';
 
 export const redisSemaphore: Contestant = {
   name: 'redis-semaphore',
@@ -9,7 +9,7 @@ export const redisSemaphore: Contestant = {
   server: 'redis',
   limit: 'raw, ioredis',
   settings: 'defaults (retry every 10 ms, refresh at 0.8 of the ttl), but no limit to the wait',
-  lacks: {},
+  lacks: { reading: plain.reading },
   key: (name) => `mutex:${name}`,
   async open({ redis }) {
     const client = await openIoredis(redis);
@@ -27,6 +27,15 @@ export const redisSemaphore: Contestant = {
           await body();
         } finally {
           await mutex.release();
+        }
+      },
+      async place(name, places, body) {
+        const semaphore = new Semaphore(client, name, places, options);
+        await semaphore.acquire();
+        try {
+          await body();
+        } finally {
+          await semaphore.release();
         }
       },
       async hold(name, lockTimeout, onLockLost) {

@@ -1,7 +1,7 @@
 /** redlock-universal, on one server. */
 import { createLock, type Lock, NodeRedisAdapter } from 'redlock-universal';
 import { openNodeRedis } from './clients.js';
-import { type Contestant, holdWhile, ttl } from './contestant.js';
+import { type Contestant, holdWhile, plain, ttl } from './contestant.js';
 
 /** Other peers name their keys as plainly. */
 const key = (name: string) => `universal:${name}`;
@@ -13,7 +13,7 @@ export const redlockUniversal: Contestant = {
   limit: 'raw, node-redis',
   settings:
     'performance: lean for the cycles; else defaults (retry every 100 ms), but no limit to the retries; one lock object a name, since each new one sends a PING first',
-  lacks: {},
+  lacks: plain,
   key,
   async open({ redis }) {
     const client = await openNodeRedis(redis);

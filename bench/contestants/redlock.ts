@@ -1,7 +1,7 @@
 /** redlock 5 beta, on one server. */
 import Redlock from 'redlock';
 import { openIoredis } from './clients.js';
-import { type Contestant, holdWhile, ttl } from './contestant.js';
+import { type Contestant, holdWhile, plain, ttl } from './contestant.js';
 
 /** Other peers name their keys as plainly. */
 const key = (name: string) => `redlock:${name}`;
@@ -12,7 +12,7 @@ export const redlock: Contestant = {
   server: 'redis',
   limit: 'raw, ioredis',
   settings: 'defaults (retry every 200 ± 100 ms), but no limit to the retries',
-  lacks: {},
+  lacks: plain,
   key,
   async open({ redis }) {
     const client = await openIoredis(redis);

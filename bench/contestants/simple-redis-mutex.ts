@@ -1,7 +1,7 @@
 /** simple-redis-mutex, which waits on publications of the releases. */
 import { lock, tryLock } from 'simple-redis-mutex';
 import { openNodeRedis } from './clients.js';
-import type { Contestant } from './contestant.js';
+import { type Contestant, plain } from './contestant.js';
 
 export const simpleRedisMutex: Contestant = {
   name: 'simple-redis-mutex',
@@ -10,6 +10,7 @@ export const simpleRedisMutex: Contestant = {
   limit: 'raw, node-redis',
   settings: 'all defaults (ttl 30 s; waits for a publication, and tries every 10 s)',
   lacks: {
+    ...plain,
     renewal: 'does not renew by itself',
     telling: 'does not renew, and tells nothing',
   },

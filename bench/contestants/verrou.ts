@@ -2,7 +2,7 @@
 import { Verrou } from '@verrou/core';
 import { redisStore } from '@verrou/core/drivers/redis';
 import { openIoredis } from './clients.js';
-import { type Contestant, ttl } from './contestant.js';
+import { type Contestant, plain, ttl } from './contestant.js';
 
 /** Other peers name their keys as plainly. */
 const key = (name: string) => `verrou:${name}`;
@@ -14,6 +14,7 @@ export const verrou: Contestant = {
   limit: 'raw, ioredis',
   settings: 'all defaults (retry every 250 ms without limit)',
   lacks: {
+    ...plain,
     renewal: 'does not renew by itself',
     telling: 'does not renew, and tells nothing: isExpired() has to be asked',
   },

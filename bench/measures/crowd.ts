@@ -13,6 +13,8 @@ export interface Crowd {
   readonly name: string;
   readonly waiters: number;
   readonly body: number;
+  /** How many are let in at once; absent: one, by the plain lock. */
+  readonly places?: number | undefined;
   /** Waiting is given up after so many milliseconds. */
   readonly limit: number;
 }
@@ -40,7 +42,10 @@ export async function serve(session: Session, crowd: Crowd): Promise<Served> {
   let end = start;
   let inBodies = 0;
   const sections = Array.from({ length: crowd.waiters }, async (_, place) => {
-    await session.section(crowd.name, async () => {
+    const { places } = crowd;
+    const run = async (body: () => Promise<void>) =>
+      places ? session.place?.(crowd.name, places, body) : session.section(crowd.name, body);
+    await run(async () => {
       order.push(place);
       const begun = now();
       if (order.length === 1) entered = begun;

@@ -6,7 +6,9 @@ import { loss } from './loss.js';
 import { lostReply } from './lost-reply.js';
 import type { Measure } from './measure.js';
 import { processesMeasure } from './processes.js';
+import { readersMeasure } from './readers.js';
 import { renewal } from './renewal.js';
+import { semaphore } from './semaphore.js';
 import { turnsMeasure } from './turns.js';
 
 export const measures: { readonly [letter: string]: Measure } = {
@@ -18,4 +20,6 @@ export const measures: { readonly [letter: string]: Measure } = {
   f: loss,
   g: lostReply,
   h: turnsMeasure,
+  i: semaphore,
+  j: readersMeasure,
 };
