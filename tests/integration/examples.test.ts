@@ -9,6 +9,8 @@ import { execa } from 'execa';
 import { buildServer, type PlaceOrder } from '../../examples/fastify-per-customer.js';
 import { refreshReport, table as reports } from '../../examples/fence-postgres.js';
 import { type Import, scheduleImport } from '../../examples/hourly-import.js';
+import { callPartner } from '../../examples/rate-limit.js';
+import { acquireOne, tryAcquireOne } from '../../examples/slots.js';
 import { tryAcquire } from '../../src/api/acquire.js';
 import { FileStore } from '../../src/stores/file/file.js';
 import { MemoryStore } from '../../src/stores/memory.js';
@@ -161,6 +163,40 @@ describe('the server that takes the orders of a customer in turn', { concurrency
     assert.equal(statusCode, 500);
     assert.ok(performance.now() - begin < 30_000);
   });
+});
+
+test('a partner is called no more often than it allows, by two servers', async () => {
+  const stores = twoStores();
+  const begun: number[] = [];
+  const call = async () => void begun.push(performance.now());
+  const rate = { calls: 2, within: 1_000 };
+  await Promise.all(
+    [0, 1, 2, 3, 4].map((index) => callPartner(stores[index % 2] as FileStore, call, rate)),
+  );
+  for (const [index, third] of begun.slice(2).entries()) {
+    // The life counts from before the request, which a call comes after.
+    const between = third - (begun[index] ?? NaN);
+    assert.ok(between > 800, `three calls within ${between} ms`);
+  }
+});
+
+test('of several of a kind each is given to one, and a wait ends with the signal', async () => {
+  const [one, two] = twoStores();
+  const gpus = ['gpu 0', 'gpu 1', 'gpu 2'];
+  const leases = [
+    await acquireOne(one, gpus),
+    await acquireOne(two, gpus),
+    await acquireOne(one, gpus),
+  ];
+  assert.deepEqual(leases.map(({ name }) => name).sort(), gpus);
+  assert.equal(await tryAcquireOne(two, gpus), null);
+  const controller = new AbortController();
+  const waiting = acquireOne(two, gpus, controller.signal);
+  controller.abort();
+  await assert.rejects(waiting, { name: 'AbortError' });
+  const served = acquireOne(two, gpus);
+  await leases[1]?.release();
+  assert.equal((await served).name, leases[1]?.name);
 });
 
 test('a worker that lost its lease, and does not know, is refused by the row it writes to', async () => {
