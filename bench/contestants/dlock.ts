@@ -13,6 +13,8 @@ const common = {
   key: (name: string) => `dlock:${name}`,
 };
 
+const prefix = 'dlock-ioredis:';
+
 export const dlock: readonly Contestant[] = [
   {
     ...common,
@@ -28,12 +30,15 @@ export const dlock: readonly Contestant[] = [
   {
     ...common,
     name: 'dlock-js, ioredis',
+    // Where all contestants hold a lock at the same time, it must not be that of the one above.
+    settings: `${common.settings}; a prefix of its own`,
+    key: (name) => `${prefix}${name}`,
     packages: ['dlock-js', 'ioredis'],
     server: 'redis',
     limit: 'raw, ioredis',
     async open({ redis }) {
       const client = await openIoredis(redis);
-      return session(new IoredisStore(client), () => client.quit());
+      return session(new IoredisStore(client, { prefix }), () => client.quit());
     },
   },
   {
