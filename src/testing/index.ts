@@ -13,6 +13,7 @@ import { inTurn } from './in-turn.js';
 import { jobs } from './jobs.js';
 import { blocking, loss } from './loss.js';
 import { names } from './names.js';
+import { several } from './several.js';
 import { waiting } from './waiting.js';
 
 export type { StoreFixture, StoreUnderTest } from './fixture.js';
@@ -32,6 +33,7 @@ const lasting: Record<string, Case[]> = {
   Waiting: waiting,
   'In turn': inTurn,
   Jobs: jobs,
+  'Several names': several,
 };
 
 /**
