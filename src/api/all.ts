@@ -27,7 +27,8 @@ import { acquireInLine, timedOut } from './acquire.js';
  * ```
  *
  * They are taken one after the other, in an order that depends on nothing but the names; a name that is
- * given twice is one lock. Of several attempts at locks that nobody else holds, one succeeds.
+ * given twice is one lock. Of several such attempts at the same moment one gets all that it wants, as with
+ * a single lock.
  *
  * @param names at least one; each as `tryAcquire` takes it.
  * @param options hold for each lease: `minHold`, say, counts from when its own lock was taken.
