@@ -48,6 +48,8 @@ export class HeldLeases implements Leases {
 
   constructor(leases: readonly Lease[]) {
     this.#leases = leases;
+    // As a method it would keep bundlers from leaving out the class where nobody takes several locks.
+    Object.defineProperty(this, Symbol.for('nodejs.util.inspect.custom'), { value: showLeases });
   }
 
   get held(): boolean {
@@ -90,17 +92,18 @@ export class HeldLeases implements Leases {
     return this.#leases[Symbol.iterator]();
   }
 
-  /** How `console.log` shows a group: its leases, and so without any token. */
-  [Symbol.for('nodejs.util.inspect.custom')](
-    _depth: number,
-    options: InspectOptions,
-    show: typeof inspect,
-  ): string {
-    return `Leases ${show(this.#leases, options)}`;
-  }
-
   /** Each lease disposes of itself: never throws, never hides. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#leases.map((lease) => lease[Symbol.asyncDispose]()));
   }
+}
+
+/** How `console.log` shows a group: its leases, and so without any token. */
+function showLeases(
+  this: HeldLeases,
+  _depth: number,
+  options: InspectOptions,
+  show: typeof inspect,
+): string {
+  return `Leases ${show([...this], options)}`;
 }
