@@ -4,6 +4,7 @@
  * @module dlock-js
  */
 export { acquire, adopt, tryAcquire } from './api/acquire.js';
+export { acquireAll, tryAcquireAll } from './api/all.js';
 export { locked, type Outcome } from './api/locked.js';
 export { once } from './api/once.js';
 export { type SettledOptions, settled } from './api/settled.js';
@@ -18,5 +19,6 @@ export {
 } from './base/errors.js';
 export type { DlockEvents, LeaseEvent } from './base/events.js';
 export type { Lease } from './lease/lease.js';
+export type { Leases } from './lease/leases.js';
 export type { LeaseTicket } from './lease/ticket.js';
 export type { Attempt, LockStore, News } from './store.js';

@@ -65,10 +65,13 @@ export async function acquire(
   const terms = readTerms(store, name, options, acquireOptions, Infinity);
   const lease = await acquireInLine(store, name, terms);
   if (lease) return lease;
-  throw new AcquireTimeoutError(
-    `Somebody else holds ${lockNamed(name)}: gave up after ${terms.wait} ms`,
-    { lock: name },
-  );
+  throw timedOut(name, terms);
+}
+
+/** Somebody else holds the lock, and still did after the whole wait. */
+export function timedOut(name: string, { wait }: Terms): AcquireTimeoutError {
+  const message = `Somebody else holds ${lockNamed(name)}: gave up after ${wait} ms`;
+  return new AcquireTimeoutError(message, { lock: name });
 }
 
 /**
@@ -104,7 +107,7 @@ export async function acquireInLine(
   store: LockStore,
   name: string,
   terms: Terms,
-): Promise<Lease | null> {
+): Promise<HeldLease | null> {
   const { wait, signal } = terms;
   if (wait === 0) return acquireOnce(store, name, terms);
   signal?.throwIfAborted();
@@ -113,7 +116,11 @@ export async function acquireInLine(
   return lease && inTime(lease);
 }
 
-async function acquireOnce(store: LockStore, name: string, terms: Terms): Promise<Lease | null> {
+async function acquireOnce(
+  store: LockStore,
+  name: string,
+  terms: Terms,
+): Promise<HeldLease | null> {
   const { signal } = terms;
   signal?.throwIfAborted();
   const outcome = await attempt(store, name, terms, {}, signal);
@@ -121,7 +128,7 @@ async function acquireOnce(store: LockStore, name: string, terms: Terms): Promis
 }
 
 /** A grant that comes after its own deadline is no lease, and given back. */
-export function inTime(lease: HeldLease): Lease {
+export function inTime(lease: HeldLease): HeldLease {
   if (lease.held) return lease;
   lease.discard();
   throw storeError(lease, 'acquire', new Error('it was granted only after its ttl'));

@@ -1,5 +1,4 @@
 /** A lease: the caller's handle on a lock it holds. */
-import { setMaxListeners } from 'node:events';
 import type { InspectOptions, inspect } from 'node:util';
 import { askToExtend, askToRelease, type Claim, certainLife } from '../asking/ask.js';
 import type { Terms } from '../asking/terms.js';
@@ -9,6 +8,7 @@ import { clock, type Moment } from '../base/clock.js';
 import { tell, warn } from '../base/events.js';
 import { lockNamed } from '../base/names.js';
 import { Life } from './life.js';
+import { signalOf } from './signals.js';
 import type { LeaseTicket } from './ticket.js';
 
 /**
@@ -65,9 +65,6 @@ export interface Lease extends AsyncDisposable {
   handOver(): LeaseTicket;
 }
 
-/** By the signals that were handed out: whoever keeps one of them has not forgotten the lease. */
-const leaseOf = new WeakMap<AbortSignal, Lease>();
-
 /** The lease of a claim that the store granted. */
 export class HeldLease implements Lease {
   readonly #claim: Claim;
@@ -96,22 +93,16 @@ export class HeldLease implements Lease {
     return this.#claim.fence;
   }
 
-  /**
-   * Depends on the signal of the lease's life, which does not know it: so a signal that was dropped is
-   * collected, and the lease with it. One that is kept or listened to is not (DOM Standard, "Garbage
-   * collection" of abort signals), and keeps the lease.
-   */
   get signal(): AbortSignal {
-    const { lossReason, signal } = this.#life;
-    // Nobody has noticed yet, and to look must change nothing for those who listen.
-    if (lossReason && !signal.aborted) return AbortSignal.abort(lossReason);
-    if (!this.#signal) {
-      this.#signal = AbortSignal.any([signal]);
-      // Older versions of Node.js warn of a leak at the eleventh listener.
-      setMaxListeners(0, this.#signal);
-      leaseOf.set(this.#signal, this);
-    }
-    return this.#signal;
+    this.#signal ??= signalOf(this, [this.lost]);
+    const { lossReason } = this.#life;
+    // Where nobody has noticed yet, to look must change nothing for those who listen.
+    return lossReason && !this.#signal.aborted ? AbortSignal.abort(lossReason) : this.#signal;
+  }
+
+  /** Aborts as `signal` does, for the library's own use: to look at it is not to have heard of the loss. */
+  get lost(): AbortSignal {
+    return this.#life.signal;
   }
 
   get held(): boolean {
@@ -174,7 +165,7 @@ export class HeldLease implements Lease {
 
   /** Never throws, never hides: who does not look at `signal` is told by a warning of the process. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const told = this.#release !== undefined || this.#life.isObserved;
+    const told = this.#release !== undefined || this.#signal !== undefined;
     try {
       if ((await this.release()) || told) return;
       warn(`The lease on ${lockNamed(this.name)} was lost`, 'DLOCK_LEASE_LOST');

@@ -62,11 +62,6 @@ export class Life {
     return this.#loss.signal;
   }
 
-  /** Whether anybody asked for the signal, and so hears of a loss. */
-  get isObserved(): boolean {
-    return this.#loss.isObserved;
-  }
-
   /** Why the lease is lost; undefined unless it is. */
   get lossReason(): LeaseLostError | undefined {
     return this.phase === 'lost'

@@ -22,11 +22,6 @@ export class Loss {
     return this.#controller.signal;
   }
 
-  /** Whether anybody asked for the signal, and so hears of the loss. */
-  get isObserved(): boolean {
-    return this.#controller !== undefined;
-  }
-
   /** The error that tells of the loss: the same one each time, with the reason that came first. */
   because(reason: string, cause?: unknown): LeaseLostError {
     this.#error ??= this.error(reason, cause);

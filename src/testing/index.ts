@@ -14,6 +14,7 @@ import { inTurn } from './in-turn.js';
 import { jobs } from './jobs.js';
 import { blocking, loss } from './loss.js';
 import { names } from './names.js';
+import { several } from './several.js';
 import { together } from './together.js';
 import { waiting } from './waiting.js';
 
@@ -35,6 +36,7 @@ const lasting: Record<string, Case[]> = {
   'In turn': inTurn,
   Together: together,
   Jobs: jobs,
+  'Several names': several,
 };
 
 /**

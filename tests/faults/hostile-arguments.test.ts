@@ -7,7 +7,16 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { acquire, adopt, DlockError, type LockStore, locked, once, tryAcquire } from 'dlock-js';
+import {
+  acquire,
+  acquireAll,
+  adopt,
+  DlockError,
+  type LockStore,
+  locked,
+  once,
+  tryAcquire,
+} from 'dlock-js';
 import { FileStore } from 'dlock-js/file';
 import { IoredisStore } from 'dlock-js/ioredis';
 import { MemcacheStore } from 'dlock-js/memcache';
@@ -81,6 +90,8 @@ describe('arguments that are anything', () => {
     const property = fc.asyncProperty(anything, async (name) => {
       await assertRefusedOrGranted(() => tryAcquire(store, name as string), asked);
       await assertRefusedOrGranted(() => locked(store, name as string, () => {}), asked);
+      await assertRefusedOrGranted(() => acquireAll(store, name as string[]), asked);
+      await assertRefusedOrGranted(() => acquireAll(store, ['a', name as string]), asked);
     });
     await fc.assert(property, { numRuns: runs });
   });
@@ -98,6 +109,7 @@ describe('arguments that are anything', () => {
       await assertRefusedOrGranted(() => tryAcquire(store, 'a', given as object), asked);
       await assertRefusedOrGranted(() => acquire(store, 'b', given as object), asked);
       await assertRefusedOrGranted(() => locked(store, 'c', () => {}, given as object), asked);
+      await assertRefusedOrGranted(() => acquireAll(store, ['e', 'f'], given as object), asked);
       await assertRefusedOrGranted(
         () => once(store, 'd', 'period', () => {}, given as object),
         asked,

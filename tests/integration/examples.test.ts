@@ -11,6 +11,7 @@ import { refreshReport, table as reports } from '../../examples/fence-postgres.j
 import { type Import, scheduleImport } from '../../examples/hourly-import.js';
 import { callPartner } from '../../examples/rate-limit.js';
 import { acquireOne, tryAcquireOne } from '../../examples/slots.js';
+import { type Accounts, transfer } from '../../examples/transfer.js';
 import { tryAcquire } from '../../src/api/acquire.js';
 import { FileStore } from '../../src/stores/file/file.js';
 import { MemoryStore } from '../../src/stores/memory.js';
@@ -197,6 +198,50 @@ test('of several of a kind each is given to one, and a wait ends with the signal
   const served = acquireOne(two, gpus);
   await leases[1]?.release();
   assert.equal((await served).name, leases[1]?.name);
+});
+
+describe('transfers between accounts', () => {
+  const open = () => {
+    const balances = new Map([
+      ['1', 100],
+      ['2', 100],
+    ]);
+    const fences = new Map<string, number>();
+    const accounts: Accounts = {
+      async read(account) {
+        await sleep(2);
+        return balances.get(account) ?? 0;
+      },
+      async write(account, balance, fence = NaN) {
+        await sleep(2);
+        assert.ok(fence >= (fences.get(account) ?? 0), `${fence}`);
+        fences.set(account, fence);
+        balances.set(account, balance);
+      },
+    };
+    return { balances, accounts };
+  };
+
+  test('in both directions at the same time, on two servers, lose nothing', async () => {
+    const { balances, accounts } = open();
+    const [one, two] = twoStores();
+    const transfers = Array.from({ length: 20 }, (_, index) => {
+      const there = { from: '1', to: '2', amount: 3 };
+      const back = { from: '2', to: '1', amount: 1 };
+      return transfer(index % 2 ? one : two, accounts, index % 4 < 2 ? there : back);
+    });
+    await Promise.all(transfers);
+    assert.deepEqual(Object.fromEntries(balances), { 1: 80, 2: 120 });
+  });
+
+  test('of more than there is, and of an account to itself, change nothing', async () => {
+    const { balances, accounts } = open();
+    const [store] = twoStores();
+    const tooMuch = transfer(store, accounts, { from: '1', to: '2', amount: 101 });
+    await assert.rejects(tooMuch, /not enough in account 1/);
+    await transfer(store, accounts, { from: '1', to: '1', amount: 50 });
+    assert.deepEqual(Object.fromEntries(balances), { 1: 100, 2: 100 });
+  });
 });
 
 test('a worker that lost its lease, and does not know, is refused by the row it writes to', async () => {

@@ -5,8 +5,10 @@
 import {
   type AcquireOptions,
   acquire,
+  acquireAll,
   adopt,
   type LeaseOptions,
+  type Leases,
   type LeaseTicket,
   type LockStore,
   locked,
@@ -14,6 +16,7 @@ import {
   type Outcome,
   once,
   tryAcquire,
+  tryAcquireAll,
 } from 'dlock-js';
 
 export async function maybe(store: LockStore, ms: number | undefined, signal?: AbortSignal) {
@@ -34,4 +37,16 @@ export async function maybe(store: LockStore, ms: number | undefined, signal?: A
   if (!run.ran && run.reason === 'done') return;
   // @ts-expect-error `tryAcquire` does not wait.
   await tryAcquire(store, 'import', { wait: 5_000 });
+  const names: readonly string[] = ['a', 'b'];
+  const leases: Leases = await acquireAll(store, names, waiting);
+  await leases.extend(ms);
+  await leases.release({ after: ms });
+  for (const { fence } of leases) fence satisfies number | undefined;
+  await tryAcquireAll(store, names, lease);
+  // @ts-expect-error Nor does `tryAcquireAll`.
+  await tryAcquireAll(store, names, { wait: 5_000 });
+  // @ts-expect-error One name is no list of names.
+  await acquireAll(store, 'a');
+  // @ts-expect-error No number orders the holders of several names.
+  leases.fence satisfies number | undefined;
 }
