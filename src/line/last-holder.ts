@@ -5,7 +5,7 @@ import type { Lock } from '../lease/registry.js';
 
 export class LastHolder {
   readonly #lock: Lock;
-  readonly #onEnd: () => void;
+  readonly #onEnd: (holder?: Holder) => void;
   readonly #heir: () => string | undefined;
   /** Its release, until that is answered: true, it was ours. */
   release: Promise<boolean | undefined> | undefined;
@@ -17,10 +17,11 @@ export class LastHolder {
   #heldUntil = -Infinity;
 
   /**
-   * @param onEnd is called when the lock may have come free: a lease of this process ended.
+   * @param onEnd is called when the lock may have come free: a lease of this process ended, or that is not
+   * what the store says.
    * @param heir is asked before that for the token to which the lock is to go, if it stays in this line.
    */
-  constructor(lock: Lock, onEnd: () => void, heir: () => string | undefined) {
+  constructor(lock: Lock, onEnd: (holder?: Holder) => void, heir: () => string | undefined) {
     this.#lock = lock;
     this.#onEnd = onEnd;
     this.#heir = heir;
@@ -71,15 +72,15 @@ export class LastHolder {
     this.#heldUntil = clock.monotonic();
   }
 
-  #ended({ isAlone }: Holder, release?: Promise<boolean>, after = 0): void {
+  #ended(holder: Holder, release?: Promise<boolean>, after = 0): void {
     this.end = clock.monotonic();
-    if (isAlone) {
+    if (holder.isAlone) {
       this.end += after;
       this.#heldUntil = this.end;
       if (after > 0) this.#lapse = later(now(), after);
     }
     if (release) this.#follow(release);
-    this.#onEnd();
+    this.#onEnd(holder);
   }
 
   #follow(release: Promise<boolean>): void {

@@ -8,6 +8,7 @@ import { inBackground } from '../asking/background.js';
 import { onAbort } from '../base/abort.js';
 import { Alarm, later, now } from '../base/clock.js';
 import { outsideCallers } from '../base/context.js';
+import type { Holder } from '../lease/holders.js';
 import type { HeldLease } from '../lease/lease.js';
 import { type Lock, Registry } from '../lease/registry.js';
 import type { Seen } from './courtesy.js';
@@ -72,7 +73,7 @@ export class Line {
     this.#lookout = new Lookout(lock, (token) => this.#turn.mayHave(token));
     this.#lastHolder = new LastHolder(
       lock,
-      () => this.#holderEnded(),
+      (holder) => this.#holderEnded(holder),
       () => (this.#waiters.size > 0 ? this.#turn.pass(this.#lookout.patience) : undefined),
     );
   }
@@ -142,8 +143,9 @@ export class Line {
     if (!this.#lookout.isContended || !this.#lastHolder.follow()) lines.delete(this.#lock, this);
   }
 
-  #holderEnded(): void {
-    this.#lookout.wake();
+  #holderEnded(holder?: Holder): void {
+    // Who waits in the store's queue for room among others is called when it is its turn.
+    if (!holder || holder.isAlone || !this.#turn.place) this.#lookout.wake();
     if (!this.#serving) this.#linger();
   }
 
