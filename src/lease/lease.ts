@@ -74,13 +74,15 @@ export class HeldLease implements Lease {
   readonly #life: Life;
   /** Until when the lock stays taken even if released, by the monotonic clock: the one that cannot be set. */
   readonly #minHoldEnd: number;
+  readonly #recall: AbortSignal | undefined;
   #release: Promise<boolean> | undefined;
   #handedOver = false;
   #signal: AbortSignal | undefined;
 
-  constructor(claim: Claim, start: Moment, { renew, minHold }: Terms) {
+  constructor(claim: Claim, start: Moment, { renew, minHold, recall }: Terms) {
     this.#claim = claim;
     this.#minHoldEnd = start.monotonic + minHold;
+    this.#recall = recall;
     this.#life = new Life(claim, start, renew, this);
   }
 
@@ -106,7 +108,7 @@ export class HeldLease implements Lease {
     // Nobody has noticed yet, and to look must change nothing for those who listen.
     if (lossReason && !signal.aborted) return AbortSignal.abort(lossReason);
     if (!this.#signal) {
-      this.#signal = AbortSignal.any([signal]);
+      this.#signal = AbortSignal.any(this.#recall ? [signal, this.#recall] : [signal]);
       // Older versions of Node.js warn of a leak at the eleventh listener.
       setMaxListeners(0, this.#signal);
       leaseOf.set(this.#signal, this);
