@@ -11,6 +11,7 @@ import { extension } from './extension.js';
 import type { Case, StoreFixture, StoreUnderTest } from './fixture.js';
 import { inTurn } from './in-turn.js';
 import { jobs } from './jobs.js';
+import { leading } from './leading.js';
 import { blocking, loss } from './loss.js';
 import { names } from './names.js';
 import { waiting } from './waiting.js';
@@ -32,6 +33,7 @@ const lasting: Record<string, Case[]> = {
   Waiting: waiting,
   'In turn': inTurn,
   Jobs: jobs,
+  Leading: leading,
 };
 
 /**
