@@ -29,7 +29,7 @@ export interface Lease extends AsyncDisposable {
   readonly fence: number | undefined;
   /**
    * Aborts, with a `LeaseLostError` as its reason, no later than the lease stops being valid. A
-   * release does not abort it.
+   * release does not abort it. Under `lead` it aborts, too, when the caller's own signal does.
    */
   readonly signal: AbortSignal;
   /** By the clock, without asking the store: true only while nobody else can hold the lock. */
