@@ -5,10 +5,11 @@
  */
 export { acquire, adopt, tryAcquire } from './api/acquire.js';
 export { acquireAll, tryAcquireAll } from './api/all.js';
+export { lead } from './api/lead.js';
 export { locked, type Outcome } from './api/locked.js';
 export { once } from './api/once.js';
 export { type SettledOptions, settled } from './api/settled.js';
-export type { AcquireOptions, LeaseOptions, OnceOptions } from './asking/terms.js';
+export type { AcquireOptions, LeadOptions, LeaseOptions, OnceOptions } from './asking/terms.js';
 export {
   AcquireTimeoutError,
   DlockError,

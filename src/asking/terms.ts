@@ -61,6 +61,15 @@ export interface OnceOptions extends Omit<AcquireOptions, 'limit'> {
   retain?: number | undefined;
 }
 
+/** What a leader's lease is to be like. It waits for as long as it takes, and leads alone. */
+export interface LeadOptions extends Omit<AcquireOptions, 'wait' | 'limit' | 'signal'> {
+  /**
+   * Ends it all: a wait at once, and a term once the body has ended, which the signal of its lease tells
+   * to. Then `lead` rejects with `signal.reason`.
+   */
+  signal?: AbortSignal | undefined;
+}
+
 /** Options with nothing left open. */
 export interface Terms {
   readonly ttl: number;
@@ -70,6 +79,8 @@ export interface Terms {
   readonly signal: AbortSignal | undefined;
   readonly limit: number;
   readonly wait: number;
+  /** Aborts the signal of the lease, too: it is still held, but its holder is to give it back. */
+  readonly recall?: AbortSignal | undefined;
 }
 
 /** The options that there are; any other is a mistake. */
@@ -77,6 +88,7 @@ export const adoptOptions = ['ttl', 'renew', 'minHold', 'signal'] as const;
 export const leaseOptions = [...adoptOptions, 'limit'] as const;
 export const acquireOptions = [...leaseOptions, 'wait'] as const;
 export const onceOptions = [...adoptOptions, 'wait', 'retain'] as const;
+export const leadOptions = adoptOptions;
 
 /** For stores that name none, in milliseconds. */
 export const defaults = { ttl: 30_000, timeout: 5_000 };

@@ -29,7 +29,7 @@ export interface Lease extends AsyncDisposable {
   readonly fence: number | undefined;
   /**
    * Aborts, with a `LeaseLostError` as its reason, no later than the lease stops being valid. A
-   * release does not abort it.
+   * release does not abort it. Under `lead` it aborts, too, when the caller's own signal does.
    */
   readonly signal: AbortSignal;
   /** By the clock, without asking the store: true only while nobody else can hold the lock. */
@@ -71,13 +71,15 @@ export class HeldLease implements Lease {
   readonly #life: Life;
   /** Until when the lock stays taken even if released, by the monotonic clock: the one that cannot be set. */
   readonly #minHoldEnd: number;
+  readonly #recall: AbortSignal | undefined;
   #release: Promise<boolean> | undefined;
   #handedOver = false;
   #signal: AbortSignal | undefined;
 
-  constructor(claim: Claim, start: Moment, { renew, minHold }: Terms) {
+  constructor(claim: Claim, start: Moment, { renew, minHold, recall }: Terms) {
     this.#claim = claim;
     this.#minHoldEnd = start.monotonic + minHold;
+    this.#recall = recall;
     this.#life = new Life(claim, start, renew, this);
   }
 
@@ -94,13 +96,13 @@ export class HeldLease implements Lease {
   }
 
   get signal(): AbortSignal {
-    this.#signal ??= signalOf(this, [this.lost]);
+    this.#signal ??= signalOf(this, this.#recall ? [this.lost, this.#recall] : [this.lost]);
     const { lossReason } = this.#life;
     // Where nobody has noticed yet, to look must change nothing for those who listen.
-    return lossReason && !this.#signal.aborted ? AbortSignal.abort(lossReason) : this.#signal;
+    return lossReason && !this.lost.aborted ? AbortSignal.abort(lossReason) : this.#signal;
   }
 
-  /** Aborts as `signal` does, for the library's own use: to look at it is not to have heard of the loss. */
+  /** Aborts with the loss alone, for the library's own use: to look at it is not to have heard of the loss. */
   get lost(): AbortSignal {
     return this.#life.signal;
   }

@@ -12,6 +12,7 @@ import { extension } from './extension.js';
 import type { Case, StoreFixture, StoreUnderTest } from './fixture.js';
 import { inTurn } from './in-turn.js';
 import { jobs } from './jobs.js';
+import { leading } from './leading.js';
 import { blocking, loss } from './loss.js';
 import { names } from './names.js';
 import { several } from './several.js';
@@ -37,6 +38,7 @@ const lasting: Record<string, Case[]> = {
   Together: together,
   Jobs: jobs,
   'Several names': several,
+  Leading: leading,
 };
 
 /**

@@ -298,3 +298,38 @@ test('a worker that SIGTERM ends stops its bodies and its waits, and releases it
   assert.ok(next);
   assert.equal(lease.held, true);
 });
+
+test('of two consumers one leads; when SIGTERM ends it, the other goes on where it was', async () => {
+  const directory = join(root, 'leader');
+  const program = compile(new URL('../../examples/leader.ts', import.meta.url));
+  const start = () => {
+    const child = execa('node', [program, directory], { reject: false });
+    const lines: string[] = [];
+    child.stdout.on('data', (words) => lines.push(...String(words).trimEnd().split('\n')));
+    /** The numbers of the messages that it has handled. */
+    const handled = () =>
+      lines.flatMap((line) => /handled message (\d+)$/.exec(line)?.slice(1).map(Number) ?? []);
+    return { child, lines, handled };
+  };
+  const first = start();
+  await eventually('it consumes', () => first.handled().length > 0, 60_000);
+  const second = start();
+  const handled = first.handled().length;
+  await eventually('it goes on', () => first.handled().length > handled + 2, 60_000);
+  assert.deepEqual(second.lines, []);
+  first.child.kill('SIGTERM');
+  await eventually('the other goes on', () => second.handled().length > 1, 60_000);
+  second.child.kill('SIGTERM');
+
+  for (const { child, lines } of [first, second]) {
+    const { exitCode, stderr } = await child;
+    assert.deepEqual({ exitCode, stderr }, { exitCode: 0, stderr: '' });
+    assert.match(lines[0] ?? '', /leads, with fence \d+$/);
+    assert.equal(lines.at(-1), `${child.pid} ends`);
+  }
+  const all = [...first.handled(), ...second.handled()];
+  assert.deepEqual(
+    all,
+    all.map((_, index) => index + 1),
+  );
+});

@@ -7,10 +7,12 @@ import {
   acquire,
   acquireAll,
   adopt,
+  type LeadOptions,
   type LeaseOptions,
   type Leases,
   type LeaseTicket,
   type LockStore,
+  lead,
   locked,
   type OnceOptions,
   type Outcome,
@@ -35,6 +37,12 @@ export async function maybe(store: LockStore, ms: number | undefined, signal?: A
   if (!outcome.ran && outcome.reason === 'done') return;
   const run: Outcome<void, 'held' | 'done'> = await once(store, 'a', 'b', () => {}, retaining);
   if (!run.ran && run.reason === 'done') return;
+  const leading: LeadOptions = lease;
+  (await lead(store, 'import', () => 1, leading)) satisfies number;
+  // @ts-expect-error `lead` waits for as long as it takes.
+  await lead(store, 'import', () => 1, { wait: 5_000 });
+  // @ts-expect-error A leader leads alone.
+  await lead(store, 'import', () => 1, { limit: 2 });
   // @ts-expect-error `tryAcquire` does not wait.
   await tryAcquire(store, 'import', { wait: 5_000 });
   const names: readonly string[] = ['a', 'b'];

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { tryAcquire } from '../../src/api/acquire.js';
+import { lead } from '../../src/api/lead.js';
 import { useClock } from '../../src/base/clock.js';
 import type { Lease } from '../../src/lease/lease.js';
 import { FakeClock, settled } from '../support/fake-clock.js';
@@ -114,6 +115,18 @@ describe('a lease is renewed, and its loss published', () => {
       };
     });
     await assertKept(() => heard);
+  });
+
+  test('when a leader keeps only its signal, which its caller can abort, too', async () => {
+    const { signal: shutdown } = new AbortController();
+    const signal = await new Promise<AbortSignal>((resolve) => {
+      const body = (lease: Lease) => {
+        resolve(lease.signal);
+        return new Promise(() => {});
+      };
+      void lead(store, 'import', body, { signal: shutdown });
+    });
+    await assertKept(() => signal.aborted);
   });
 });
 

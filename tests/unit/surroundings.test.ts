@@ -84,6 +84,28 @@ describe('a wait keeps its process alive, with nothing else in it', { concurrenc
   });
 });
 
+test('who wants to lead keeps the process alive, in an outage too, and prints nothing', async () => {
+  const { stdout, stderr, exitCode } = await program(`
+    const store = new dlock.MemoryStore({ ttl: 600 });
+    let failures = 6;
+    const flaky = {
+      ttl: store.ttl,
+      async acquire(...request) {
+        if (failures-- > 0) throw new Error('the line is cut');
+        return store.acquire(...request);
+      },
+      extend: (...request) => store.extend(...request),
+      release: (...request) => store.release(...request),
+    };
+    async function main() {
+      await store.acquire('a', '${thief}', 1_500);
+      console.log(await dlock.lead(flaky, 'a', () => 'led'));
+    }
+    main();
+  `);
+  assert.deepEqual([stdout, stderr, exitCode], ['led', '', 0]);
+});
+
 describe('after a test that faked the timers and restored them', () => {
   const fakes: Record<string, () => () => void> = {
     'node:test': () => {
