@@ -11,6 +11,8 @@ export type Volume = 'quiet' | 'normal' | 'verbose';
 /** All times are in milliseconds. */
 export interface Settings {
   readonly name: string;
+  /** The locks to be held besides. */
+  readonly also: readonly string[];
   readonly command: string;
   readonly commandArguments: string[];
   /** The URL of the store; undefined: the directory of the user. */
@@ -37,6 +39,7 @@ const options = {
   ttl: { type: 'string', default: '30s' },
   wait: { type: 'string', default: '0' },
   'min-hold': { type: 'string', default: '0' },
+  also: { type: 'string', multiple: true },
   limit: { type: 'string', short: 'n' },
   shared: { type: 'boolean' },
   once: { type: 'string' },
@@ -72,10 +75,16 @@ export function readArguments(
   if (limit > 1 && values.once !== undefined) {
     throw new UsageError('a period of --once is run by one: it takes no --limit and no --shared');
   }
+  const { also = [] } = values;
+  if (also.includes('')) throw new UsageError('the name of --also is empty');
+  if (also.length > 0 && values.once !== undefined) {
+    throw new UsageError('a period of --once is of one lock: it takes no --also');
+  }
   if (values.quiet && values.verbose) throw new UsageError('choose one of -q and -v');
   if (values.store === '') throw new UsageError('the URL of --store is empty');
   return {
     name,
+    also,
     command,
     commandArguments,
     store: values.store ?? (environment.DLOCK_STORE || undefined),

@@ -1,5 +1,5 @@
 /** Attends to the command while it runs under the lease: signals are handed on to it, and it is stopped in time. */
-import type { Lease } from '../index.js';
+import type { Lease, Leases } from '../index.js';
 import type { Settings } from './arguments.js';
 import { Command } from './command.js';
 import { type Ending, exits } from './exits.js';
@@ -15,14 +15,15 @@ import { Witness } from './witness.js';
  * @throws StartError, and Interrupted if a signal came before it was started.
  */
 export async function attend(
-  lease: Lease,
+  lease: Lease | Leases,
   settings: Settings,
   signals: Signals,
   narrator: Narrator,
 ): Promise<Ending> {
   signals.interruption.throwIfAborted();
   const witness = new Witness();
-  const command = new Command(settings, lease);
+  const { fence } = 'of' in lease ? lease.of(settings.name) : lease;
+  const command = new Command(settings, fence);
   signals.on('signal', (signal) => void handOn(signal, command, witness, narrator));
   const guarded = guard(lease, settings.ttl, settings.grace);
   try {

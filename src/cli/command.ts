@@ -1,7 +1,6 @@
 /** The command that runs under the lease: its start, the signals handed on to it, and its end. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import type { Lease } from '../index.js';
 import type { Settings } from './arguments.js';
 import { type Ending, exits } from './exits.js';
 import { Family, markVariable } from './family.js';
@@ -39,7 +38,7 @@ export class Command {
    * Without a shell, and without pipes in between: stdin, stdout and stderr are dlock's own. It
    * stays in dlock's process group, and so in the foreground of a terminal if dlock is.
    */
-  constructor({ name, command, commandArguments, ttl }: Settings, { fence }: Lease) {
+  constructor({ name, command, commandArguments, ttl }: Settings, fence: number | undefined) {
     const mark = randomUUID();
     const env: NodeJS.ProcessEnv = { ...process.env, DLOCK_NAME: name, DLOCK_TTL: `${ttl}` };
     env[markVariable] = [env[markVariable] || [], mark].flat().join(' ');

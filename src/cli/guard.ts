@@ -1,6 +1,6 @@
 /** Watches over a lease, and tells when the command must be stopped so that it ends in time. */
 import { Alarm, later, now } from '../base/clock.js';
-import type { Lease, LeaseLostError } from '../index.js';
+import type { Lease, LeaseLostError, Leases } from '../index.js';
 
 /** What the killing itself may take, on a machine that is busy. */
 function allowanceWithin(ttl: number): number {
@@ -23,7 +23,7 @@ export interface Guard {
  * A lease that is renewed has at least half of its life before it, so there is time for renewals to
  * fail and be repeated until it is in danger.
  */
-export function guard(lease: Lease, ttl: number, grace: number): Guard {
+export function guard(lease: Lease | Leases, ttl: number, grace: number): Guard {
   const { signal } = lease;
   const fitted = Math.min(grace, Math.floor(ttl / 3));
   const allowance = allowanceWithin(ttl);
@@ -51,7 +51,7 @@ export function guard(lease: Lease, ttl: number, grace: number): Guard {
 }
 
 /** Whoever was stopped may look at a lease that has ended, before the lease itself has noticed. */
-function lossOf(lease: Lease): LeaseLostError | undefined {
+function lossOf(lease: Lease | Leases): LeaseLostError | undefined {
   try {
     lease.assertHeld();
     return undefined;

@@ -28,6 +28,8 @@ Options:
                    most so long, or forever; default: do not wait
   --min-hold TIME  keep the lock for so long from the start, even if the
                    command ends earlier; default: 0
+  --also NAME      hold this lock, too; may be repeated. All are taken in one
+                   order, so that nobody waits in a circle
   -n, --limit N    so many may hold the lock at once, this one included;
                    default: 1
   --shared         any number may, who say so too; none of them while another

@@ -1,6 +1,16 @@
 /** One turn at the lock: taking it, running the command under it, and giving it back. */
 import { shown } from '../base/shown.js';
-import { type Lease, locked, once, StoreError } from '../index.js';
+import {
+  type AcquireOptions,
+  AcquireTimeoutError,
+  acquireAll,
+  type Lease,
+  type Leases,
+  type LockStore,
+  locked,
+  once,
+  StoreError,
+} from '../index.js';
 import type { Settings } from './arguments.js';
 import { attend } from './attend.js';
 import { durationOf } from './duration.js';
@@ -42,8 +52,8 @@ export function takeTurn(
     reportEnd = resolve;
   });
   let succeeded = false;
-  let held: Lease | undefined;
-  const body = async (lease: Lease) => {
+  let held: Lease | Leases | undefined;
+  const body = async (lease: Lease | Leases) => {
     held = lease;
     const running = attend(lease, settings, signals, narrator);
     reportEnd(running.catch(() => undefined));
@@ -51,7 +61,7 @@ export function takeTurn(
     if (ending !== exits.success) throw new CommandFailed(ending);
     succeeded = true;
   };
-  const over = underLock(opened, settings, signals, body).then(
+  const over = underLocks(opened, settings, signals, body).then(
     (outcome) => endingOf(outcome, settings, narrator),
     (error) => {
       // That the command has succeeded counts; what the others are left with is told in the end.
@@ -66,26 +76,50 @@ export function takeTurn(
 
 type Result = { ran: true } | { ran: false; reason: 'held' | 'done' };
 
-function underLock(
+function underLocks(
   { store, wait }: Opened,
-  { name, ttl, minHold, limit, period, retain }: Settings,
+  { name, also, ttl, minHold, limit, period, retain }: Settings,
   { interruption: signal }: Signals,
-  body: (lease: Lease) => Promise<void>,
+  body: (held: Lease | Leases) => Promise<void>,
 ): Promise<Result> {
   const options = { ttl, wait, minHold, signal };
+  if (also.length > 0) return underAll(store, [name, ...also], { ...options, limit }, body);
   if (period === undefined) return locked(store, name, body, { ...options, limit });
   return once(store, name, period, body, { ...options, retain });
 }
 
+/** As `locked`, for several locks. */
+async function underAll(
+  store: LockStore,
+  names: readonly string[],
+  options: AcquireOptions,
+  body: (held: Leases) => Promise<void>,
+): Promise<Result> {
+  const leases = await acquireAll(store, names, options).catch((error) => {
+    if (error instanceof AcquireTimeoutError) return undefined;
+    throw error;
+  });
+  if (!leases) return { ran: false, reason: 'held' };
+  try {
+    await body(leases);
+  } catch (error) {
+    await leases[Symbol.asyncDispose]();
+    throw error;
+  }
+  if (!(await leases.release())) throw leases.signal.reason;
+  return { ran: true };
+}
+
 function endingOf(outcome: Result, settings: Settings, narrator: Narrator): Ending {
-  const { wait, period = '', heldExit } = settings;
+  const { wait, also, period = '', heldExit } = settings;
   narrator.waited();
   if (outcome.ran) return exits.success;
   if (outcome.reason === 'done') {
     narrator.tell('news', `another run has succeeded for the period ${shown(period)}`);
     return exits.success;
   }
-  const longer = `another still holds it after ${durationOf(wait)}`;
-  narrator.tell('news', wait > 0 ? longer : 'another holds it');
+  const what = also.length > 0 ? 'it, or one of those besides' : 'it';
+  const longer = `another still holds ${what} after ${durationOf(wait)}`;
+  narrator.tell('news', wait > 0 ? longer : `another holds ${what}`);
   return heldExit;
 }

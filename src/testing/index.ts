@@ -64,8 +64,6 @@ export function testStore(subject: StoreUnderTest): void {
     const alive = setInterval(() => {}, 60_000);
     before(async () => {
       fixture = await create();
-      const shares = fixture.store.acquireShared !== undefined;
-      assert.equal(shares, sharing !== false, '`sharing` says whether it has acquireShared');
     });
     after(async () => {
       clearInterval(alive);
@@ -90,6 +88,9 @@ export function testStore(subject: StoreUnderTest): void {
         });
       }
     };
+    test('it shares locks if it is said to, and only then', () => {
+      assert.equal(fixture.store.acquireShared !== undefined, sharing !== false, 'sharing');
+    });
     declare(quick, 1);
     describe('Lives that end', { concurrency: true }, () => declare(lasting, 4));
   });

@@ -173,7 +173,7 @@ test('--help fits a terminal, names every option, variable and code, and needs n
   for (const line of String(stdout).split('\n')) assert.ok(line.length <= 80, line);
   const source = await readFile(join(root, 'src/cli/arguments.ts'), 'utf8');
   const options = [...source.matchAll(/^ {2}'?([\w-]+)'?: \{ type:/gm)].map((match) => match[1]);
-  assert.equal(options.length, 13);
+  assert.equal(options.length, 16);
   for (const option of options) assert.match(String(stdout), new RegExp(`--${option}\\b`));
   for (const word of ['DLOCK_STORE', 'DLOCK_NAME', 'DLOCK_FENCE', 'DLOCK_TTL', 'DLOCK_RUN']) {
     assert.match(String(stdout), new RegExp(`^  ${word}`, 'm'));
@@ -282,6 +282,28 @@ describe('the command', { concurrency: 3 }, () => {
     await writeFile(go, '');
     for (const { started } of holders) assert.equal((await started).exitCode, 0);
     assert.equal((await dlock(['job', '--', 'true'], { store })).exitCode, 0);
+  });
+
+  test('--also holds several locks, and takes none of them where one is held', async () => {
+    const store = fileStore();
+    const go = fresh('go');
+    const script = `while ! test -e ${go}; do sleep 0.05; done`;
+    const { started } = await running(['--also', 'b', 'c', '--also', 'a'], script, { store });
+    for (const name of ['a', 'b', 'c']) {
+      assert.equal((await dlock([name, '--', 'true'], { store })).exitCode, 75, name);
+    }
+    const refused = await dlock(['--also', 'a', '--also', 'd', 'e', '--', 'true'], { store });
+    assert.equal(refused.exitCode, 75);
+    assertLine(refused, /lock "e": another holds it, or one of those besides/);
+    for (const name of ['d', 'e']) {
+      assert.equal((await dlock([name, '--', 'true'], { store })).exitCode, 0, name);
+    }
+    const once = await dlock(['--also', 'a', '--once', 'today', 'b', '--', 'true'], { store });
+    assert.equal(once.exitCode, 64);
+    const waiting = dlock(['--wait', '30s', '--also', 'b', 'a', '--', 'true'], { store });
+    await writeFile(go, '');
+    assert.equal((await started).exitCode, 0);
+    assert.equal((await waiting).exitCode, 0);
   });
 
   test('holds the lock beyond several ttls', async () => {

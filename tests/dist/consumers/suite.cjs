@@ -2,4 +2,5 @@
 const { MemoryStore } = require('dlock-js/memory');
 const { testStore } = require('dlock-js/testing');
 
-testStore({ name: 'MemoryStore', create: () => ({ store: new MemoryStore() }) });
+const create = () => ({ store: new MemoryStore() });
+testStore({ name: 'MemoryStore', queue: true, sharing: true, create });

@@ -2,4 +2,5 @@
 import { MemoryStore } from 'dlock-js/memory';
 import { testStore } from 'dlock-js/testing';
 
-testStore({ name: 'MemoryStore', create: () => ({ store: new MemoryStore() }) });
+const create = () => ({ store: new MemoryStore() });
+testStore({ name: 'MemoryStore', queue: true, sharing: true, create });
