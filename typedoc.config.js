@@ -19,7 +19,12 @@ export default {
     'TypeAlias',
     'Variable',
   ],
-  intentionallyNotExported: ['RedisSubscriberClient', 'IoredisSubscriberClient'],
+  intentionallyNotExported: [
+    'RedisSubscriberClient',
+    'IoredisSubscriberClient',
+    'MemcacheConnection',
+    'Corkable',
+  ],
   // The typecheck tells of errors.
   skipErrorChecking: true,
 };
