@@ -36,6 +36,11 @@ export class SimulatedQueue {
     return { ahead, keptFor };
   }
 
+  /** Takes the first place again, which a promise was to end. */
+  standFirst(place: Place): void {
+    this.places.unshift(place);
+  }
+
   leave(token: string): void {
     const index = this.places.findIndex((place) => place.token === token);
     if (index >= 0) this.places.splice(index, 1);

@@ -194,12 +194,18 @@ export class SimulatedServer {
     const { knowsLife, queues } = this.traits;
     const { now } = this.#world;
     const holders = this.holdersOf(name);
-    // Others whose limit is larger came in before it.
-    if (holders.all.delete(token)) this.#world.tell('promise in vain', this.name);
+    const queue = this.queueOf(name);
+    const promise = holders.find(token, now);
+    if (promise) {
+      // Others came in before it, whose limit is larger.
+      this.#world.tell('promise in vain', this.name);
+      if (call) queue.standFirst({ token, call, limit, kept: promise.end });
+    }
+    holders.all.delete(token);
     const retryAfter = knowsLife ? holders.lifeFor(limit, now) : undefined;
     const refused = { granted: false as const, ...(retryAfter !== undefined && { retryAfter }) };
     if (!queues || !patience || !call) return refused;
-    const { ahead, keptFor } = this.queueOf(name).stand({ token, call, limit }, patience, now);
+    const { ahead, keptFor } = queue.stand({ token, call, limit }, patience, now);
     return ahead === 0 ? { ...refused, placeFor: keptFor } : { granted: false, placeFor: keptFor };
   }
 
