@@ -88,10 +88,13 @@ export class Line {
       const leave =
         <T>(settle: (outcome: T) => void) =>
         (outcome: T): boolean => {
+          const [head] = this.#waiters;
           if (!this.#waiters.delete(waiter)) return false;
           patience.cancel();
           stopListening?.();
-          if (this.#waiters.size === 0) this.#lookout.wake();
+          const [next] = this.#waiters;
+          // The store has not been asked for a next who wants another limit.
+          if (waiter === head && next?.limit !== waiter.limit) this.#lookout.wake();
           settle(outcome);
           return true;
         };
@@ -151,7 +154,10 @@ export class Line {
 
   /** One step of serving the head: a rest, or an attempt. */
   async #serveHead(waiter: Waiter): Promise<void> {
-    const ms = Math.max(this.#lastHolder.staysFor(waiter.limit), this.#giveWayFor());
+    const stays = this.#lastHolder.staysFor(waiter.limit);
+    // Nobody behind the line is to wait for a process that is itself in the way of its head.
+    if (stays === Infinity) this.#turn.end();
+    const ms = Math.max(stays, this.#giveWayFor());
     if (ms > 0) return this.#lookout.rest(ms);
     const { release } = this.#lastHolder;
     // Where requests may overtake each other, who asks right behind a release is refused in vain.

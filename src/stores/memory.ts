@@ -67,6 +67,7 @@ export class MemoryStore implements LockStore {
     if (own?.fence !== undefined) return { granted: true, fence: own.fence };
     const isNext = own !== undefined || limit === 1 || this.#isNext(name, token);
     if (!isNext || !fits(holders, token, limit)) {
+      if (own) this.#standFirst(name, token, { end: own.end, limit });
       return this.#refuse(name, token, lifeOf(holders, limit), limit, patience);
     }
     this.#leave(name, token);
@@ -118,6 +119,12 @@ export class MemoryStore implements LockStore {
   #isNext(name: string, token: string): boolean {
     const [first = token] = this.#queue(name)?.keys() ?? [];
     return first === token;
+  }
+
+  /** It was promised the lock, but others came in before it, whose limit is larger. */
+  #standFirst(name: string, token: string, place: Place): void {
+    this.#living(name).delete(token);
+    this.#queues.set(name, new Map([[token, place], ...(this.#queue(name) ?? [])]));
   }
 
   #refuse(

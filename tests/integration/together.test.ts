@@ -3,12 +3,20 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { createClient } from 'redis';
+import { MemoryStore } from '../../src/stores/memory.js';
+import { RedisStore } from '../../src/stores/redis/redis.js';
 import { scriptCallsIn } from '../support/commandstats.js';
 import { sharedRedis, startRedis } from '../support/servers.js';
 import { type Outcome, startTaker } from './turn-taker.js';
+
+async function connect() {
+  return createClient({ url: await sharedRedis() })
+    .on('error', () => {})
+    .connect();
+}
 
 const root = await mkdtemp(join(tmpdir(), 'dlock-together-'));
 after(() => rm(root, { recursive: true }));
@@ -111,6 +119,47 @@ describe('shared by processes', () => {
       const { outcomes, sections } = await share(await url(), name, Array(6).fill(3));
       assertRule(sections);
       assert.ok(Math.min(...countOf(outcomes)) >= 3, `${countOf(outcomes)}`);
+    });
+  }
+});
+
+describe('a promise in vain', () => {
+  const [holder, first, reader, second] = ['1', '2', '3', '4'].map((digit) => digit.repeat(32)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+
+  let client: Awaited<ReturnType<typeof connect>>;
+  before(async () => {
+    client = await connect();
+  });
+  after(() => client.destroy());
+
+  for (const [what, open] of [
+    ['memory', () => new MemoryStore()],
+    ['redis', () => new RedisStore(client)],
+  ] as const) {
+    test(`${what}: whoever finds the room taken by a larger limit is the first in the queue again`, async () => {
+      const store = open();
+      const lock = `in vain ${process.pid}`;
+      await using _watch = await store.watch(lock, () => {});
+      const ask = (token: string, limit: number, patience?: number) =>
+        store.acquireShared(lock, token, 60_000, limit, patience);
+      await ask(holder, 2);
+      await ask(reader, 2);
+      assert.equal((await ask(first, 2, 5_000)).granted, false, 'it has a place');
+      await store.release(lock, reader);
+      assert.equal((await ask(reader, Infinity)).granted, true, 'it came before the first asked');
+      assert.equal((await store.acquire(lock, second, 60_000, 5_000)).granted, false);
+      assert.equal((await ask(first, 2, 5_000)).granted, false, 'promised in vain');
+      for (const token of [holder, reader]) assert.equal(await store.release(lock, token), true);
+      assert.equal((await store.acquire(lock, second, 60_000, 5_000)).granted, false);
+      assert.equal((await ask(first, 2, 5_000)).granted, true);
+      assert.equal(await store.release(lock, first), true);
+      assert.equal((await store.acquire(lock, second, 60_000, 5_000)).granted, true);
+      assert.equal(await store.release(lock, second), true);
     });
   }
 });

@@ -1,11 +1,13 @@
 /** The code of a process that uses the library, as a script has it. */
 import type { AcquireOptions, Lease, LeaseTicket } from '../../src/index.js';
 import type { Connection } from './connection.js';
-import { type Call, isPast, type Judge, must, type Tenure } from './invariants.js';
+import type { Judge } from './invariants.js';
 import type { SimulatedProcess } from './process.js';
 import type { Action, Take } from './script.js';
 import { lock } from './server.js';
 import type { Servers } from './servers.js';
+import { type Call, isPast, type Tenure } from './tenure.js';
+import { must } from './violation.js';
 import type { World } from './world.js';
 
 const period = 'period';
@@ -69,11 +71,13 @@ export class Caller {
     const reason = new Error('enough');
     this.#judge.listensTo(this.#process, signal);
     if (abortAfter !== undefined) this.#process.later(abortAfter, () => controller.abort(reason));
-    const options = { ttl, renew, minHold: Math.min(action.minHold, ttl), signal };
+    const limit = this.#limitOf(action);
+    const { timeout } = this.#connection.store;
+    const options = { ttl, renew, minHold: Math.min(action.minHold, ttl), signal, limit };
     const call =
       wait === 0
-        ? this.#judge.call(this.#process, 'tryAcquire', this.#connection.store.timeout)
-        : this.#judge.call(this.#process, 'acquire', wait, lock);
+        ? this.#judge.call(this.#process, 'tryAcquire', { within: timeout, limit })
+        : this.#judge.call(this.#process, 'acquire', { within: wait, line: lock, limit });
     await this.#expecting(call, ['ERR_DLOCK_STORE', 'ERR_DLOCK_TIMEOUT', reason], async () => {
       const lease =
         wait === 0
@@ -84,7 +88,7 @@ export class Caller {
         return this.#world.tell('refused', this.#process.name);
       }
       this.#judge.served(call);
-      const tenure = this.#hold(lease, action.observed);
+      const tenure = this.#hold(lease, limit, action.observed);
       tenure.lapse = options.minHold;
       this.#later(action.hold, () => this.#end(tenure, action.end));
     });
@@ -100,9 +104,14 @@ export class Caller {
     }
   }
 
-  #hold(lease: Lease, observed: boolean): Tenure {
+  /** Where the store cannot share a lock, everybody wants it alone. */
+  #limitOf({ limit }: { readonly limit: number }): number {
+    return this.#connection.store.acquireShared ? limit : 1;
+  }
+
+  #hold(lease: Lease, limit: number, observed: boolean): Tenure {
     this.#world.tell('granted', this.#process.name, () => lease.token.slice(0, 4));
-    const tenure = this.#judge.granted(this.#process, lease, observed);
+    const tenure = this.#judge.granted(this.#process, lease, limit, observed);
     this.#tenures.push(tenure);
     return tenure;
   }
@@ -156,17 +165,22 @@ export class Caller {
     this.#judge.handedOver(tenure);
     // Who adopts cannot know what the client of the last holder still keeps.
     this.#connection.hurry();
-    const ticket = JSON.parse(JSON.stringify(tenure.lease.handOver()));
-    other.#later(delay, () => other.#adopt(ticket, ttl));
+    const handedOver = tenure.lease.handOver();
+    const { limit = 1 } = handedOver;
+    must(limit === tenure.limit, 'a ticket carries the limit', `${limit}`);
+    const ticket = JSON.parse(JSON.stringify(handedOver));
+    other.#later(delay, () => other.#adopt(ticket, tenure.limit, ttl));
   }
 
-  async #adopt(ticket: LeaseTicket, ttl = ticket.ttl): Promise<void> {
-    const call = this.#judge.call(this.#process, 'adopt', this.#connection.store.timeout);
+  async #adopt(ticket: LeaseTicket, limit: number, ttl = ticket.ttl): Promise<void> {
+    const call = this.#judge.call(this.#process, 'adopt', {
+      within: this.#connection.store.timeout,
+    });
     await this.#expecting(call, ['ERR_DLOCK_STORE'], async () => {
       const lease = await this.#process.core.adopt(this.#connection.store, ticket, { ttl });
       if (!lease) return;
       this.#world.tell('adopted', this.#process.name);
-      const tenure = this.#hold(lease, true);
+      const tenure = this.#hold(lease, limit, true);
       this.#later(adopted, () => this.#end(tenure, 'release'));
     });
   }
@@ -188,15 +202,16 @@ export class Caller {
 
   async #runBody(action: RunBody): Promise<void> {
     const { wait, ttl, body, do: what } = action;
+    const limit = what === 'locked' ? this.#limitOf(action) : 1;
     const { core } = this.#process;
     const line = wait > 0 && what === 'locked' ? lock : undefined;
-    const call = this.#judge.call(this.#process, what, Infinity, line);
+    const call = this.#judge.call(this.#process, what, { line, limit });
     let wasHeld: boolean | undefined;
     let left: Tenure | undefined;
     const run = async (lease: Lease) => {
       this.#judge.served(call);
       if (what === 'once') this.#judge.begins();
-      const tenure = this.#hold(lease, false);
+      const tenure = this.#hold(lease, limit, false);
       await new Promise<void>((resolve) => this.#process.later(body.ms, resolve));
       wasHeld = this.#holds(tenure) || tenure.fate === 'handed over';
       tenure.leaving = wasHeld;
@@ -210,7 +225,7 @@ export class Caller {
       try {
         const outcome =
           what === 'locked'
-            ? await core.locked(this.#connection.store, lock, run, { wait, ttl })
+            ? await core.locked(this.#connection.store, lock, run, { wait, ttl, limit })
             : await core.once(this.#connection.store, lock, period, run, { wait, ttl });
         if (outcome.ran) this.#judge.ran(what, wasHeld === true && !body.fails);
         else if (outcome.reason === 'held' && what === 'locked') this.#judge.toldHeld(call, lock);

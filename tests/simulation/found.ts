@@ -4,6 +4,7 @@ import type { Script, Take } from './script.js';
 const take: Take = {
   do: 'take',
   ttl: 150,
+  limit: 1,
   renew: true,
   minHold: 0,
   wait: 0,
@@ -23,6 +24,7 @@ export const found: readonly { readonly title: string; readonly script: Script }
       server: {
         timeout: 100,
         queues: false,
+        shares: false,
         wakes: false,
         fences: false,
         knowsLife: false,
@@ -58,6 +60,7 @@ export const found: readonly { readonly title: string; readonly script: Script }
       server: {
         timeout: 500,
         queues: false,
+        shares: false,
         wakes: false,
         fences: false,
         knowsLife: true,
@@ -82,7 +85,7 @@ export const found: readonly { readonly title: string; readonly script: Script }
         { after: 38, process: 0, action: take },
         { after: 43, process: 0, action: once(15, 150) },
         { after: 171, process: 0, action: once(0, 150) },
-        { after: 0, process: 0, action: { ...once(0, 150), do: 'locked' } },
+        { after: 0, process: 0, action: { ...once(0, 150), do: 'locked', limit: 1 } },
       ],
     },
   },
@@ -95,6 +98,7 @@ export const found: readonly { readonly title: string; readonly script: Script }
       server: {
         timeout: 500,
         queues: false,
+        shares: false,
         wakes: true,
         fences: false,
         knowsLife: false,
@@ -128,6 +132,7 @@ export const found: readonly { readonly title: string; readonly script: Script }
       server: {
         timeout: 2_000,
         queues: false,
+        shares: false,
         wakes: false,
         fences: false,
         knowsLife: false,
@@ -164,6 +169,7 @@ export const found: readonly { readonly title: string; readonly script: Script }
       server: {
         timeout: 500,
         queues: false,
+        shares: false,
         wakes: false,
         fences: false,
         knowsLife: false,
@@ -201,6 +207,7 @@ export const found: readonly { readonly title: string; readonly script: Script }
       server: {
         timeout: 500,
         queues: false,
+        shares: false,
         wakes: false,
         fences: false,
         knowsLife: false,
@@ -240,6 +247,7 @@ export const found: readonly { readonly title: string; readonly script: Script }
       server: {
         timeout: 500,
         queues: false,
+        shares: false,
         wakes: false,
         fences: false,
         knowsLife: false,
@@ -260,7 +268,7 @@ export const found: readonly { readonly title: string; readonly script: Script }
       steps: [
         { after: 0, process: 1, action: once(0, 150) },
         { after: 1, process: 1, action: { ...take, wait: 300 } },
-        { after: 0, process: 0, action: { ...once(0, 150), do: 'locked', wait: 2_000 } },
+        { after: 0, process: 0, action: { ...once(0, 150), do: 'locked', wait: 2_000, limit: 1 } },
       ],
     },
   },
@@ -273,6 +281,7 @@ export const found: readonly { readonly title: string; readonly script: Script }
       server: {
         timeout: 100,
         queues: false,
+        shares: false,
         wakes: false,
         fences: false,
         knowsLife: false,

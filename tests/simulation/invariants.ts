@@ -4,59 +4,17 @@ import type { Moment } from '../../src/base/clock.js';
 import type { Lease } from '../../src/lease/lease.js';
 import type { Attempt } from '../../src/store.js';
 import type { Connection } from './connection.js';
+import type { Holder } from './holders.js';
+import { Known } from './known.js';
 import type { SimulatedProcess } from './process.js';
 import { type Request, type SimulatedServer, stranger } from './server.js';
 import type { Servers } from './servers.js';
+import { type Call, isPast, type Tenure } from './tenure.js';
+import { checkTogether, fill } from './together.js';
 import { Turns } from './turns.js';
+import { must, Violation } from './violation.js';
 import type { Fate } from './wire.js';
 import type { World } from './world.js';
-
-/** A promise of the library that a run has broken. */
-export class Violation extends Error {
-  readonly promise: string;
-
-  constructor(promise: string, details: string) {
-    super(`${promise}: ${details}`);
-    this.promise = promise;
-  }
-}
-
-export function must(holds: boolean, promise: string, details: string): asserts holds {
-  if (!holds) throw new Violation(promise, details);
-}
-
-/** A call that has not come back yet. */
-export interface Call {
-  /** Calls are counted in their order. */
-  readonly number: number;
-  readonly process: SimulatedProcess;
-  readonly what: string;
-  readonly startMonotonic: number;
-  /** After how many milliseconds of its process' running time it must have come back. */
-  readonly limit: number;
-  /** The lock for which it stands in the line of its process. */
-  readonly line: string | undefined;
-  /** It has got the lease for which it stood there. */
-  served: boolean;
-}
-
-/** A lease in the hands of a process. */
-export interface Tenure {
-  readonly process: SimulatedProcess;
-  readonly lease: Lease;
-  /** Aborted when the lease tells of its loss; undefined where nobody looks, or does any more. */
-  signal: AbortSignal | undefined;
-  /** How it is to end, once somebody ends it. */
-  fate: 'open' | 'released' | 'handed over' | 'forgotten';
-  /** The longest time for which the lock may stay taken after a release. */
-  lapse: number;
-  /** It was held when its release began, and that has not come to its end. */
-  leaving: boolean;
-  /** The core has ended it. */
-  ended: boolean;
-  /** The store has told the core that it is not ours. */
-  refused: boolean;
-}
 
 /** How late a timer may be, in milliseconds, and how late those who look once a second. */
 const tick = 3;
@@ -86,10 +44,7 @@ export class Judge {
   /** Processes that do not only stand in line, so that several of their attempts may be under way. */
   readonly #outOfLine = new Set<SimulatedProcess>();
   readonly #signals = new Map<AbortSignal, SimulatedProcess>();
-  /** What each process was granted, by token, and until when it held that, by its monotonic clock. */
-  readonly #grants = new Map<string, { process: SimulatedProcess; name: string; until: number }>();
-  /** When each process last knew that a lock was held, by its monotonic clock. */
-  readonly #knownHeld = new Map<SimulatedProcess, Map<string, number>>();
+  readonly #known = new Known();
   readonly #turns: Turns;
   #noted: Violation | undefined;
   #called = 0;
@@ -101,7 +56,9 @@ export class Judge {
     this.#world = world;
     this.#servers = servers;
     const processOf = (token: string) => [...(this.#users.get(token) ?? [])][0];
-    this.#turns = new Turns(world, servers.at(0), processOf, must);
+    const headOf = (process: SimulatedProcess) =>
+      [...this.calls].find((call) => call.process === process && call.line && !call.served);
+    this.#turns = new Turns(world, servers.at(0), { processOf, headOf, must });
   }
 
   /** Something befalls a process that may cost it its turn, for so many milliseconds. */
@@ -119,11 +76,15 @@ export class Judge {
     if (!canBeWoken) this.#note('only who can be woken is patient', name);
   }
 
-  call(process: SimulatedProcess, what: string, limit = Infinity, line?: string): Call {
+  call(
+    process: SimulatedProcess,
+    what: string,
+    { within = Infinity, line, limit = 1 }: Partial<Call> = {},
+  ): Call {
     if (!line && ['tryAcquire', 'locked', 'once'].includes(what)) this.#outOfLine.add(process);
     const startMonotonic = process.monotonic();
     const number = ++this.#called;
-    const call = { number, process, what, startMonotonic, limit, line, served: false };
+    const call = { number, process, what, startMonotonic, within, limit, line, served: false };
     this.calls.add(call);
     return call;
   }
@@ -147,13 +108,14 @@ export class Judge {
     this.#uses(process, token);
     if (request.heir) this.#uses(process, request.heir);
     this.#checkInFlight(process, request);
+    this.#checkLimit(process, request);
+    this.#checkNeed(process, request);
+    this.#checkHeir(process, request);
     const asked = request.operation === 'acquire' ? this.#asked.get(token) : undefined;
     const since = asked ?? process.monotonic();
     if (!this.#asked.has(token)) this.#asked.set(token, since);
     this.#inFlight.set(request, { process, since });
-    const grant = this.#grants.get(token);
-    if (grant && request.operation === 'release')
-      grant.until = Math.min(grant.until, process.monotonic());
+    this.#known.sent(process, request);
   }
 
   #uses(process: SimulatedProcess, token: string): void {
@@ -190,16 +152,11 @@ export class Judge {
     answer: Attempt | boolean,
     ms: number,
   ): void {
-    const { operation, name, token, ttl } = request;
+    const { operation, token, ttl } = request;
     this.#checkRefusal(request, answer);
-    if (typeof answer === 'object' && !answer.granted) {
-      this.#knowsHeld(process, name);
-      // The line keeps its token from ask to ask.
-      this.#asked.delete(token);
-    }
-    const isGrant = typeof answer === 'object' && answer.granted;
-    if (isGrant || (answer === true && operation === 'extend' && this.#grants.has(token)))
-      this.#grants.set(token, { process, name, until: process.monotonic() - ms + ttl });
+    this.#known.answered(process, request, answer, ms);
+    // The line keeps its token from ask to ask.
+    if (typeof answer === 'object' && !answer.granted) this.#asked.delete(token);
     // What comes later, nobody waits for.
     const inTime = ms < Math.min(this.#timeout, ttl / 3) - tick;
     if (operation !== 'extend' || answer !== false || !inTime) return;
@@ -208,11 +165,12 @@ export class Judge {
     }
   }
 
-  granted(process: SimulatedProcess, lease: Lease, observed: boolean): Tenure {
+  granted(process: SimulatedProcess, lease: Lease, limit: number, observed: boolean): Tenure {
     const signal = observed ? lease.signal : undefined;
     const tenure: Tenure = {
       process,
       lease,
+      limit,
       signal,
       fate: 'open',
       lapse: 0,
@@ -226,36 +184,21 @@ export class Judge {
     return tenure;
   }
 
-  /** A call says that somebody else holds the lock: the store has said so since it began, or we held it. */
-  toldHeld({ process, what, startMonotonic }: Call, name: string): void {
-    const known = this.#knownHeld.get(process)?.get(name) ?? -Infinity;
+  /** A call says that others with its limit are kept out of the lock. */
+  toldHeld(call: Call, name: string): void {
+    const { process, what } = call;
     const wasOurs = this.#servers.most((server) => {
-      const last = server.lastGrant(name);
-      return last !== undefined && this.#users.get(last.token)?.has(process) === true;
+      const { token = '', limit = 1 } = server.lastGrant(name) ?? {};
+      return limit === 1 && this.#users.get(token)?.has(process) === true;
     });
-    const isOurs =
-      wasOurs ||
-      [...this.#grants.values()].some(
-        (grant) =>
-          grant.process === process && grant.name === name && grant.until >= startMonotonic,
-      ) ||
-      [...this.tenures].some(
-        (tenure) => tenure.process === process && (!tenure.ended || tenure.leaving),
-      );
-    const details = `${what} of ${process.name}`;
-    must(known >= startMonotonic || isOurs, 'an outage is never "held"', details);
+    const mayTell = wasOurs || this.#known.mayTell(call, name, this.tenures);
+    must(mayTell, 'an outage is never "held"', `${what} of ${process.name}`);
   }
 
   /** A release has come to its end: what was held until then was held by this process. */
   hasLeft(tenure: Tenure): void {
-    if (tenure.leaving) this.#knowsHeld(tenure.process, tenure.lease.name);
+    if (tenure.leaving) this.#known.ended(tenure);
     tenure.leaving = false;
-  }
-
-  /** A process learns that a lock is held. */
-  #knowsHeld(process: SimulatedProcess, name: string): void {
-    const known = this.#knownHeld.get(process) ?? new Map<string, number>();
-    this.#knownHeld.set(process, known.set(name, process.monotonic()));
   }
 
   excuse({ lease }: Tenure, reason: string): void {
@@ -324,8 +267,10 @@ export class Judge {
       must(false, 'every call settles', `${what} of ${process.name} did not`);
     }
     for (const server of this.#servers.all) {
-      for (const [name, { token, end }] of server.keys) {
-        if (end > this.#world.now) this.#checkLeftOver(server, name, token, end);
+      for (const [name, holders] of server.holders) {
+        for (const holder of holders.living(this.#world.now)) {
+          this.#checkLeftOver(server, name, holder);
+        }
       }
       must(server.watchers.size === 0, 'nothing is left', 'a watch');
     }
@@ -364,6 +309,29 @@ export class Judge {
     }
   }
 
+  /** `acquireShared` is for two at least. */
+  #checkLimit({ name }: SimulatedProcess, { limit = Infinity }: Request): void {
+    if (limit < 2) this.#note('who wants a lock alone asks for it alone', name);
+  }
+
+  /** A line does not ask for what its own process keeps from it. */
+  #checkNeed(process: SimulatedProcess, { operation, name, token, limit = 1 }: Request): void {
+    const isAgain = this.#asked.has(token);
+    if (operation !== 'acquire' || isAgain || this.#outOfLine.has(process)) return;
+    const ours = [...this.tenures].filter(
+      ({ process: holder, fate, lease }) =>
+        holder === process && fate === 'open' && lease.name === name && lease.held,
+    );
+    const limits = ours.map(({ limit }) => limit);
+    if (fill(limits, limit)) this.#note('the line rests while its process is in the way', name);
+  }
+
+  /** Whoever holds a lock beside others leaves it to the next in the queue of the store. */
+  #checkHeir({ name }: SimulatedProcess, { token, heir }: Request): void {
+    const isShared = this.#known.limitOf(token) > 1;
+    if (heir && isShared) this.#note('only who holds a lock alone passes it on', name);
+  }
+
   /** "Held" and "not yours" are what so many servers have said that the others cannot decide otherwise. */
   #checkRefusal(request: Request, answer: Attempt | boolean): void {
     if (answer === true || (answer !== false && answer.granted)) return;
@@ -385,7 +353,7 @@ export class Judge {
   }
 
   #checkHolders(): void {
-    const held = new Map<string, Tenure>();
+    const held: Tenure[] = [];
     for (const tenure of this.tenures) {
       const { process, lease } = tenure;
       const who = `${lease.token.slice(0, 4)} of ${process.name}`;
@@ -401,12 +369,9 @@ export class Judge {
         continue;
       }
       must(!tenure.refused, '"not yours" is a loss at once', who);
-      if (this.#servers.robbed(lease.token)) continue;
-      must(!held.has(lease.name), 'at most one lease is held', who);
-      held.set(lease.name, tenure);
-      const isOurs = this.#servers.hold(lease.name, lease.token);
-      must(isOurs, 'a held lease is ours in the store', who);
+      if (!this.#servers.robbed(lease.token)) held.push(tenure);
     }
+    checkTogether(held, this.#servers);
   }
 
   /** Past its deadline, and not told yet. */
@@ -423,17 +388,17 @@ export class Judge {
     if (tenure.ended) return;
     tenure.ended = true;
     const { process, lease, signal, fate } = tenure;
-    this.#knowsHeld(process, lease.name);
+    this.#known.ended(tenure);
     if (fate !== 'open' && fate !== 'forgotten') return;
     this.#world.tell('lease lost', process.name, () => lease.token.slice(0, 4));
     must(signal?.aborted !== false, 'loss is told by the deadline', 'lost without a word');
   }
 
   #checkCalls(): void {
-    for (const { process, what, startMonotonic, limit } of this.calls) {
+    for (const { process, what, startMonotonic, within } of this.calls) {
       if (!process.awake || process.awakeFor < settling) continue;
-      const inTime = process.monotonic() - startMonotonic <= limit + tick;
-      must(inTime, 'every call settles', `${what} of ${process.name} within ${limit} ms`);
+      const inTime = process.monotonic() - startMonotonic <= within + tick;
+      must(inTime, 'every call settles', `${what} of ${process.name} within ${within} ms`);
     }
     for (const served of this.#served) {
       for (const { number, process, line, served: isServed } of this.calls) {
@@ -457,7 +422,7 @@ export class Judge {
     must(minted, 'fences are those of the grant', `${token.slice(0, 4)} has ${fence}`);
   }
 
-  #checkLeftOver(server: SimulatedServer, name: string, token: string, end: number): void {
+  #checkLeftOver(server: SimulatedServer, name: string, { token, end }: Holder): void {
     if (token === stranger || token === 'done') return;
     const users = [...(this.#users.get(token) ?? [])];
     const last = server.lastSuccess(token);
@@ -482,9 +447,9 @@ export class Judge {
     const tenures = [...this.tenures].filter(({ lease }) => lease.token === token);
     const lapse = Math.max(...tenures.map(({ lapse }) => lapse));
     const overstays = (server: SimulatedServer) => {
-      const key = server.holder(name);
+      const end = server.holder(name, token)?.end ?? -Infinity;
       const since = server.lastSuccess(token)?.at ?? 0;
-      return key?.token === token && key.end - since >= lapse + server.traits.step;
+      return end - since >= lapse + server.traits.step;
     };
     return lapse > 0 && !this.#servers.most(overstays);
   }
@@ -507,8 +472,4 @@ export class Judge {
     const cameLast = server.lastSuccess(token)?.operation === 'acquire';
     return this.#servers.isQuorum && cameLast && [...this.tenures].some(isLeft);
   }
-}
-
-export function isPast(deadline: Moment, process: SimulatedProcess): boolean {
-  return process.monotonic() >= deadline.monotonic || process.wall() >= deadline.wall;
 }

@@ -7,6 +7,7 @@ import type { Request } from './server.js';
 export class Observed implements LockStore {
   readonly timeout: number;
   readonly ordered: boolean;
+  readonly acquireShared?: NonNullable<LockStore['acquireShared']>;
   readonly watch?: NonNullable<LockStore['watch']>;
   readonly #store: LockStore;
   readonly #process: SimulatedProcess;
@@ -18,6 +19,14 @@ export class Observed implements LockStore {
     this.ordered = store.ordered === true;
     this.#process = process;
     this.#judge = judge;
+    const { acquireShared } = store;
+    if (acquireShared) {
+      this.acquireShared = (name, token, ttl, limit, patience) => {
+        const request = { operation: 'acquire', name, token, ttl, limit } as const;
+        const asked = acquireShared.call(store, name, token, ttl, limit, patience);
+        return this.#observe(request, asked);
+      };
+    }
     if (store.watch) this.watch = store.watch.bind(store);
   }
 

@@ -4,6 +4,8 @@ import type { News } from '../../src/store.js';
 interface Place {
   readonly token: string;
   readonly call: (news: News) => boolean;
+  /** How many may hold the lock at once, as whoever stands there has it now. */
+  limit: number;
   /** Until when it is kept, in true time. */
   kept: number;
 }
@@ -14,18 +16,29 @@ const alarms = [1_050, 2_050];
 export class SimulatedQueue {
   readonly places: Place[] = [];
 
+  /** The first whose place is still kept. */
+  first(now: number): Place | undefined {
+    while (this.places[0] && this.places[0].kept <= now) this.places.shift();
+    return this.places[0];
+  }
+
   /** Takes the last place, unless the token has one already. */
   stand(
-    { token, call }: Omit<Place, 'kept'>,
+    { token, call, limit }: Omit<Place, 'kept'>,
     patience: number,
     now: number,
   ): { ahead: number; keptFor: number } {
-    this.#purge(now);
+    this.first(now);
     let ahead = this.places.findIndex((place) => place.token === token);
-    if (ahead < 0) ahead = this.places.push({ token, call, kept: 0 }) - 1;
+    if (ahead < 0) ahead = this.places.push({ token, call, limit, kept: 0 }) - 1;
     const keptFor = patience * Math.max(1, ahead);
-    (this.places[ahead] as Place).kept = now + keptFor;
+    Object.assign(this.places[ahead] as Place, { limit, kept: now + keptFor });
     return { ahead, keptFor };
+  }
+
+  /** Takes the first place again, which a promise was to end. */
+  standFirst(place: Place): void {
+    this.places.unshift(place);
   }
 
   leave(token: string): void {
@@ -33,18 +46,8 @@ export class SimulatedQueue {
     if (index >= 0) this.places.splice(index, 1);
   }
 
-  /** Calls the first who can be reached, and answers the token; those behind are to look after it. */
-  call(now: number): string | undefined {
-    this.#purge(now);
-    for (let next = this.places.shift(); next; next = this.places.shift()) {
-      if (!next.call({})) continue;
-      for (const [index, after] of alarms.entries()) this.places[index]?.call({ after });
-      return next.token;
-    }
-    return undefined;
-  }
-
-  #purge(now: number): void {
-    while (this.places[0] && this.places[0].kept <= now) this.places.shift();
+  /** Those at the front are to look after the one who was before them. */
+  alarm(): void {
+    for (const [index, after] of alarms.entries()) this.places[index]?.call({ after });
   }
 }

@@ -2,11 +2,12 @@
 import { Caller, lapse } from './caller.js';
 import { Connection } from './connection.js';
 import type { compileCore } from './core.js';
-import { Judge, must, Violation } from './invariants.js';
+import { Judge } from './invariants.js';
 import { SimulatedProcess } from './process.js';
 import type { Action, ProcessTraits, Restart, Script, Step } from './script.js';
 import { lock, SimulatedServer } from './server.js';
 import { Servers } from './servers.js';
+import { must, Violation } from './violation.js';
 import type { Fate } from './wire.js';
 import { randomFrom, World } from './world.js';
 

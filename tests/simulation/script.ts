@@ -36,7 +36,13 @@ export interface Step {
 
 export type Action =
   | Take
-  | { readonly do: 'locked'; readonly body: Body; readonly wait: number; readonly ttl: number }
+  | {
+      readonly do: 'locked';
+      readonly body: Body;
+      readonly wait: number;
+      readonly ttl: number;
+      readonly limit: number;
+    }
   | { readonly do: 'once'; readonly body: Body; readonly wait: number; readonly ttl: number }
   | { readonly do: 'extend'; readonly ttl: number | undefined }
   | {
@@ -68,6 +74,8 @@ export interface Restart {
 export interface Take {
   readonly do: 'take';
   readonly ttl: number;
+  /** How many may hold the lock at once, where the store can share it. */
+  readonly limit: number;
   readonly renew: boolean;
   readonly minHold: number;
   readonly wait: number;
@@ -92,6 +100,7 @@ const delay = delays(4, 3, 1);
 const share = fc.integer({ min: 0, max: 10 }).map((tenths) => tenths / 10);
 const ttl = some(150, 60, 400, 1_000, 20_000);
 const wait = some(0, Infinity, 300, 2_000);
+const limit = some(1, 1, 1, 2, 3, Infinity);
 const first = some<First>('timers', 'replies');
 
 /** What befalls messages that take so long. */
@@ -119,6 +128,7 @@ const server = fc.record({
   timeout: some(500, 100, 2_000),
   wakes: fc.boolean(),
   queues: fc.boolean(),
+  shares: fc.boolean(),
   fences: fc.boolean(),
   knowsLife: fc.boolean(),
   step: some(1, 1, 1_000),
@@ -127,6 +137,7 @@ const server = fc.record({
 const take = {
   do: some('take' as const),
   ttl,
+  limit,
   renew: some(true, true, true, false),
   minHold: some(0, 0, 0, 50),
   wait,
@@ -136,7 +147,7 @@ const take = {
   end: some('release' as const, 'dispose' as const, 'lapse' as const),
 };
 const body = fc.record({ ms: duration, fails: fc.boolean() });
-const locked = { do: some('locked' as const), body, wait, ttl };
+const locked = { do: some('locked' as const), body, wait, ttl, limit };
 const once = { do: some('once' as const), body, wait, ttl };
 const otherTtl = fc.option(ttl, { nil: undefined });
 const extend = { do: some('extend' as const), ttl: otherTtl };
@@ -238,25 +249,31 @@ const contest: fc.Arbitrary<Action> = weighted([
   ...befallsMembers,
 ]);
 /** Processes that take turns, while little befalls them. */
+const promptly = fc.integer({ min: 0, max: 3 });
 const patient = { wait: some(Infinity, 2_000), hold: fc.oneof(short, medium, some(7_000)) };
+const turn = { ...take, ...patient, ttl: some(20_000) };
 const turns: fc.Arbitrary<Action> = weighted([
-  [20, { ...take, ...patient, minHold: some(0), ttl: some(20_000) }],
+  [20, { ...turn, minHold: some(0), limit: some(1) }],
   [1, stall],
   [1, kill],
 ]);
-const promptly = fc.integer({ min: 0, max: 3 });
-const inTurn: fc.Arbitrary<Script> = fc.record({
-  seed: fc.noShrink(fc.integer()),
-  server: server.map((traits) => ({ ...traits, wakes: true, queues: true })),
-  processes: processes(promptly, fates(promptly, 25)),
-  steps: fc.array(
-    fc.record({ after: fc.oneof(short, medium), process: fc.nat(2), action: turns }),
-    {
+/** The same, of whom most may hold the lock beside others. */
+const sharedTurns: fc.Arbitrary<Action> = weighted([
+  [20, { ...turn, minHold: some(0, 2_500), limit: some(1, 2, 2, 3, Infinity) }],
+  [2, { ...handOver, delay: promptly }],
+  [1, stall],
+  [1, kill],
+]);
+const inTurn = (action: fc.Arbitrary<Action>, shares: boolean): fc.Arbitrary<Script> =>
+  fc.record({
+    seed: fc.noShrink(fc.integer()),
+    server: server.map((traits) => ({ ...traits, wakes: true, queues: true, shares })),
+    processes: processes(promptly, fates(promptly, 25)),
+    steps: fc.array(fc.record({ after: fc.oneof(short, medium), process: fc.nat(2), action }), {
       minLength: 3,
       maxLength: 14,
-    },
-  ),
-});
+    }),
+  });
 
 const scriptsOf = (
   action: fc.Arbitrary<Action>,
@@ -275,7 +292,8 @@ export const scripts: fc.Arbitrary<Script> = fc.oneof(
   { weight: 3, arbitrary: scriptsOf(anything, duration, delay, fc.nat(2)) },
   { weight: 3, arbitrary: scriptsOf(extensions, medium, delays(3, 3, 2), some(0, 0, 0, 1)) },
   { weight: 1, arbitrary: scriptsOf(crowd, medium, delay, fc.nat(1)) },
-  { weight: 3, arbitrary: inTurn },
+  { weight: 3, arbitrary: inTurn(turns, false) },
+  { weight: 2, arbitrary: inTurn(sharedTurns, true) },
 );
 
 const scriptsOfQuorum = (

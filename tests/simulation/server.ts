@@ -1,5 +1,6 @@
 /** A server: it never fails by itself, but can be frozen, robbed and restarted. */
 import type { Attempt, News } from '../../src/store.js';
+import { type Holder, SimulatedHolders } from './holders.js';
 import { SimulatedQueue } from './queue.js';
 import type { World } from './world.js';
 
@@ -8,6 +9,8 @@ export interface Request {
   readonly name: string;
   readonly token: string;
   readonly ttl: number;
+  /** Of an acquire: how many may hold the lock at once. Default: 1. */
+  readonly limit?: number | undefined;
   /** Whoever asks waits, can be woken by `call`, and asks again within this time. */
   readonly patience?: number | undefined;
   /** Brings news to the process that waits; false where the server can tell that nobody receives it. */
@@ -19,6 +22,8 @@ export interface Request {
 export interface ServerTraits {
   /** Whether it keeps a queue of those who wait with patience. */
   readonly queues: boolean;
+  /** Whether several may hold a lock at once. */
+  readonly shares: boolean;
   /** Whether it mints fences. */
   readonly fences: boolean;
   /** Whether a refusal says how long the holder still lives. */
@@ -30,16 +35,6 @@ export interface ServerTraits {
 /** What a server still knows after a restart. */
 export type Memory = 'kept' | 'empty';
 
-interface Key {
-  readonly token: string;
-  readonly fence: number;
-  end: number;
-  /** It is but promised to the token, until that asks. */
-  readonly isPromise?: boolean;
-  /** It is promised to a token of the process that released it. */
-  readonly isHeirs?: boolean;
-}
-
 /** For how long a lock is promised to the next, in milliseconds. */
 const promiseLife = 1_000;
 
@@ -50,9 +45,10 @@ export const lock = 'lock';
 export const stranger = 'stranger';
 
 export class SimulatedServer {
-  readonly keys = new Map<string, Key>();
   /** What was carried out, in order; `at` is true time. */
   readonly log: (Request & { readonly at: number; readonly answer: Attempt | boolean })[] = [];
+  /** Of each lock. */
+  readonly holders = new Map<string, SimulatedHolders>();
   /** Tokens whose key was taken away behind their backs: nothing is promised to them. */
   readonly robbed = new Set<string>();
   readonly watchers = new Map<() => void, string>();
@@ -82,9 +78,15 @@ export class SimulatedServer {
     return this.#world.now < this.#downUntil;
   }
 
-  holder(name: string): Key | undefined {
-    const key = this.keys.get(name);
-    return key && key.end > this.#world.now ? key : undefined;
+  /** What a token has of a lock, which may be but a promise. */
+  holder(name: string, token: string): Holder | undefined {
+    return this.holders.get(name)?.find(token, this.#world.now);
+  }
+
+  holdersOf(name: string): SimulatedHolders {
+    const holders = this.holders.get(name) ?? new SimulatedHolders();
+    this.holders.set(name, holders);
+    return holders;
   }
 
   queueOf(name: string): SimulatedQueue {
@@ -135,78 +137,121 @@ export class SimulatedServer {
     if (memory === 'kept') return;
     this.restartedEmpty = true;
     this.#world.at(this.#downUntil, () => {
-      this.keys.clear();
+      this.holders.clear();
       this.#queues.clear();
     });
   }
 
   /** Its memory is short, or somebody deletes the key; and may take the lock, for `ttl`. */
   rob(name: string, ttl: number): boolean {
-    const holder = this.holder(name);
-    if (!holder) return false;
-    this.robbed.add(holder.token);
-    this.keys.delete(name);
+    const { now } = this.#world;
+    const robbed = this.holdersOf(name).living(now);
+    if (robbed.length === 0) return false;
+    for (const { token } of robbed) this.robbed.add(token);
+    this.holders.delete(name);
     this.#queues.delete(name);
-    this.#lastFence += 1;
-    const end = this.#world.now + ttl;
-    if (ttl > 0) this.keys.set(name, { token: stranger, fence: this.#lastFence, end });
+    if (ttl > 0) this.#give(name, { token: stranger, limit: 1, end: now + ttl });
     return true;
   }
 
   #execute(request: Request): Attempt | boolean {
     const { operation, name, token, ttl } = request;
     const life = Math.ceil(ttl / this.traits.step) * this.traits.step;
-    const key = this.holder(name);
     if (operation === 'acquire') return this.#acquire(request, life);
-    if (operation === 'release') this.queueOf(name).leave(token);
-    if (key?.token !== token) return false;
-    if (operation === 'release') {
-      this.keys.delete(name);
-      if (request.heir && this.traits.queues) this.#promise(name, request.heir, true);
-      else this.#handOn(name);
-    } else if (!key.isPromise) {
-      key.end = this.#world.now + life;
-    }
-    return !key.isPromise;
+    if (operation === 'release') return this.#release(request);
+    const holder = this.holder(name, token);
+    if (!holder || holder.isPromise) return false;
+    holder.end = this.#world.now + life;
+    return true;
   }
 
-  #acquire({ name, token, patience, call }: Request, life: number): Attempt {
-    const { fences, knowsLife, queues } = this.traits;
+  #acquire(request: Request, life: number): Attempt {
+    const { name, token, limit = 1 } = request;
     const { now } = this.#world;
-    const key = this.holder(name);
-    if (key && key.token !== token) {
-      const refused = { granted: false as const, ...(knowsLife && { retryAfter: key.end - now }) };
-      if (!queues || !patience || !call) return refused;
-      const { ahead, keptFor } = this.queueOf(name).stand({ token, call }, patience, now);
-      return ahead === 0
-        ? { ...refused, placeFor: keptFor }
-        : { granted: false, placeFor: keptFor };
-    }
-    const held = key && !key.isPromise ? key : undefined;
-    const fence = held?.fence ?? ++this.#lastFence;
-    if (!held) this.keys.set(name, { token, fence, end: now + life });
-    if (name === lock && !held && !key?.isHeirs) {
+    const holders = this.holdersOf(name);
+    const queue = this.queueOf(name);
+    const own = holders.find(token, now);
+    if (own && !own.isPromise) return this.#granted(own);
+    const { token: first = token } = queue.first(now) ?? {};
+    const isNext = own !== undefined || limit === 1 || first === token;
+    if (!isNext || !holders.admit(token, limit, now)) return this.#refuse(request);
+    queue.leave(token);
+    const holder = this.#give(name, { token, limit, end: now + life });
+    if (name === lock && !own?.isHeirs) {
       this.turnSince = now;
-      if (key) this.turns.push(token);
+      if (own) this.turns.push(token);
     }
-    this.queueOf(name).leave(token);
-    return { granted: true, ...(fences && { fence }) };
+    if (holders.living(now).length > 1) this.#world.tell('held beside others', this.name);
+    if (limit > 1) this.#callNext(name);
+    return this.#granted(holder);
   }
 
-  /** The lock came free: it is promised to the next who can be reached, or all who watch are woken. */
-  #handOn(name: string): void {
-    const next = this.queueOf(name).call(this.#world.now);
-    if (next) {
-      this.#promise(name, next, false);
-      return;
+  #granted({ fence }: Holder): Attempt {
+    return { granted: true, ...(this.traits.fences && { fence }) };
+  }
+
+  #refuse({ name, token, limit = 1, patience, call }: Request): Attempt {
+    const { knowsLife, queues } = this.traits;
+    const { now } = this.#world;
+    const holders = this.holdersOf(name);
+    const queue = this.queueOf(name);
+    const promise = holders.find(token, now);
+    if (promise) {
+      // Others came in before it, whose limit is larger.
+      this.#world.tell('promise in vain', this.name);
+      if (call) queue.standFirst({ token, call, limit, kept: promise.end });
     }
+    holders.all.delete(token);
+    const retryAfter = knowsLife ? holders.lifeFor(limit, now) : undefined;
+    const refused = { granted: false as const, ...(retryAfter !== undefined && { retryAfter }) };
+    if (!queues || !patience || !call) return refused;
+    const { ahead, keptFor } = queue.stand({ token, call, limit }, patience, now);
+    return ahead === 0 ? { ...refused, placeFor: keptFor } : { granted: false, placeFor: keptFor };
+  }
+
+  #release({ name, token, heir }: Request): boolean {
+    const holder = this.holder(name, token);
+    this.queueOf(name).leave(token);
+    this.holdersOf(name).all.delete(token);
+    if (holder && heir && this.traits.queues) this.#promise(name, heir, 1, true);
+    else if (!this.#callNext(name) && holder) this.#wakeAll(name);
+    return holder !== undefined && !holder.isPromise;
+  }
+
+  #give(name: string, holder: Omit<Holder, 'fence'>): Holder {
+    const given = { ...holder, fence: ++this.#lastFence };
+    this.holdersOf(name).add(given, this.#world.now);
+    return given;
+  }
+
+  /**
+   * Promises the lock to the next who can be reached, if it may hold the lock now; false: nobody waits who
+   * could be called.
+   */
+  #callNext(name: string): boolean {
+    const { now } = this.#world;
+    const queue = this.queueOf(name);
+    for (let next = queue.first(now); next; next = queue.first(now)) {
+      const { token, limit, call } = next;
+      if (!this.holdersOf(name).admit(token, limit, now)) return true;
+      queue.leave(token);
+      if (!call({})) continue;
+      queue.alarm();
+      this.#promise(name, token, limit, false);
+      return true;
+    }
+    return false;
+  }
+
+  #wakeAll(name: string): void {
     for (const [wake, watched] of [...this.watchers]) if (watched === name) wake();
   }
 
-  #promise(name: string, token: string, isHeirs: boolean): void {
-    const end = this.#world.now + promiseLife;
+  #promise(name: string, token: string, limit: number, isHeirs: boolean): void {
+    const { now } = this.#world;
     this.queueOf(name).leave(token);
-    this.keys.set(name, { token, fence: 0, end, isPromise: true, isHeirs });
+    const promise = { token, fence: 0, limit, end: now + promiseLife, isPromise: true, isHeirs };
+    this.holdersOf(name).add(promise, now);
     this.#world.tell(isHeirs ? 'passed on' : 'promised', this.name, () => token.slice(0, 4));
   }
 }

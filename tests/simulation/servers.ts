@@ -25,9 +25,9 @@ export class Servers {
     return this.all.filter(areSo).length >= this.#majority;
   }
 
-  /** Whether the lock is held for a token. */
-  hold(name: string, token: string): boolean {
-    return this.most((server) => server.holder(name)?.token === token);
+  /** Whether the lock is held for a token, of those who may be so many. */
+  hold(name: string, token: string, limit: number): boolean {
+    return this.most((server) => server.holder(name, token)?.limit === limit);
   }
 
   /** Whether a key was taken away behind the back of a token: nothing is promised to that. */

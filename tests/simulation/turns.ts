@@ -1,11 +1,15 @@
 /** What must hold of the order between processes, while nothing befalls them. */
+import type { Holder } from './holders.js';
 import type { SimulatedProcess } from './process.js';
 import { lock, type SimulatedServer } from './server.js';
+import type { Call } from './tenure.js';
 import type { Fate } from './wire.js';
 import type { World } from './world.js';
 
 /** A message that takes longer than this, in milliseconds, may come too late for a turn. */
 const prompt = 200;
+/** Whoever is promised the lock, and is called, takes it within this time, in milliseconds. */
+const promptTurn = 300;
 /** How long after the end of a promise the one behind the next may take, in milliseconds. */
 const relief = 600;
 
@@ -18,33 +22,39 @@ const longestTurn = 100;
 /** A process that waits, and how often each other was served since then. */
 type Overtakers = Map<SimulatedProcess, number>;
 
-/** The lock is promised to a token, and another stands behind it. */
+/** Since when the lock is promised to a token, and who stood behind it. */
 interface Promised {
-  readonly token: string;
   readonly behind: string | undefined;
   readonly since: number;
-  readonly end: number;
+}
+
+/** Who stands where, and whom to tell of what must not be. */
+interface Knowledge {
+  processOf(token: string): SimulatedProcess | undefined;
+  /** The first in the line of a process. */
+  headOf(process: SimulatedProcess): Call | undefined;
+  must(holds: boolean, promise: string, details: string): void;
 }
 
 export class Turns {
   readonly #world: World;
   readonly #server: SimulatedServer;
-  readonly #processOf: (token: string) => SimulatedProcess | undefined;
-  readonly #must: (holds: boolean, promise: string, details: string) => void;
+  readonly #processOf: Knowledge['processOf'];
+  readonly #headOf: Knowledge['headOf'];
+  readonly #must: Knowledge['must'];
   /** Since when nothing befalls a process: may be in the future. */
   readonly #quietSince = new Map<SimulatedProcess, number>();
   readonly #waiting = new Map<SimulatedProcess, Overtakers>();
+  /** Since when each is the head of its line. */
+  readonly #heads = new WeakMap<Call, number>();
   #counted = 0;
-  #promised: Promised | undefined;
-  constructor(
-    world: World,
-    server: SimulatedServer,
-    processOf: (token: string) => SimulatedProcess | undefined,
-    must: (holds: boolean, promise: string, details: string) => void,
-  ) {
+  readonly #promised = new Map<Holder, Promised>();
+
+  constructor(world: World, server: SimulatedServer, { processOf, headOf, must }: Knowledge) {
     this.#world = world;
     this.#server = server;
     this.#processOf = processOf;
+    this.#headOf = headOf;
     this.#must = must;
   }
 
@@ -64,8 +74,9 @@ export class Turns {
 
   check(): void {
     this.#checkPlaces();
+    this.#checkHeads();
+    this.#checkPromises();
     this.#checkOrder();
-    this.#checkPromise();
   }
 
   /** Called when nothing moves any more. */
@@ -92,12 +103,29 @@ export class Turns {
     }
   }
 
+  /** The place of a line is for its head, which may want the lock with another limit than the one before. */
+  #checkHeads(): void {
+    const { now } = this.#world;
+    for (const { token, limit } of this.#server.queueOf(lock).places) {
+      const process = this.#processOf(token);
+      const head = process && this.#headOf(process);
+      if (!head) continue;
+      const since = this.#heads.get(head) ?? now;
+      this.#heads.set(head, since);
+      const isOld = limit !== head.limit && now > since + promptTurn;
+      const isWrong = isOld && this.#isQuiet(process, since);
+      this.#must(!isWrong, 'a place has the limit of its head', `${limit}, not ${head.limit}`);
+    }
+  }
+
   /** Nobody who waits is overtaken by the same process: that had been before it once, but not twice. */
   #checkOrder(): void {
     const { turns } = this.#server;
     const { now } = this.#world;
     const placed = new Set(
-      this.#server.queueOf(lock).places.map(({ token }) => this.#processOf(token)),
+      [...this.#server.queueOf(lock).places, ...this.#promised.keys()].map(({ token }) =>
+        this.#processOf(token),
+      ),
     );
     for (const process of this.#waiting.keys()) {
       if (!placed.has(process)) this.#waiting.delete(process);
@@ -127,26 +155,37 @@ export class Turns {
     this.#must(!isEndless, 'a turn ends', `${process?.name}, after ${lasted} ms`);
   }
 
-  #checkPromise(): void {
-    const { now } = this.#world;
-    const key = this.#server.keys.get(lock);
-    const promise = key?.isPromise ? key : undefined;
-    if (promise && promise.token !== this.#promised?.token) {
-      const { token, end } = promise;
-      const behind = this.#server.queueOf(lock).places[0]?.token;
-      this.#promised = { token, behind, since: now, end };
-      if (promise.isHeirs) this.#checkTurn(token);
-      this.#must(end <= now + 1_000, 'a promise ends', `${token.slice(0, 4)}, at ${end}`);
+  #checkPromises(): void {
+    const { all } = this.#server.holdersOf(lock);
+    for (const holder of all.values()) {
+      if (holder.isPromise && !this.#promised.has(holder)) this.#notePromise(holder);
     }
-    if (!promise) this.#promised = undefined;
-    if (!this.#promised || now <= this.#promised.end) return;
-    const { token, behind, since, end } = this.#promised;
+    for (const [holder, promised] of this.#promised) {
+      if (all.get(holder.token) !== holder) this.#promised.delete(holder);
+      else this.#checkTaken(holder, promised);
+    }
+  }
+
+  #notePromise(holder: Holder): void {
+    const { now } = this.#world;
+    const { token, end, isHeirs } = holder;
+    const behind = this.#server.queueOf(lock).places[0]?.token;
+    this.#promised.set(holder, { behind, since: now });
+    if (isHeirs) this.#checkTurn(token);
+    this.#must(end <= now + 1_000, 'a promise ends', `${token.slice(0, 4)}, at ${end}`);
+  }
+
+  /** Nobody has taken yet what was promised: that must not last, and whoever is behind looks after it. */
+  #checkTaken({ token, end }: Holder, { behind, since }: Promised): void {
+    const { now } = this.#world;
     const next = this.#processOf(token);
+    const isMissed = now > since + promptTurn && this.#isQuiet(next, since);
     const missed = `${token.slice(0, 4)} of ${next?.name} was promised the lock at ${since}`;
-    this.#must(!this.#isQuiet(next, since), 'the next takes its turn', missed);
+    this.#must(!isMissed, 'the next takes its turn', missed);
     const second = behind ? this.#processOf(behind) : undefined;
     const waits = this.#server.queueOf(lock).places[0]?.token === behind;
-    const isIdle = waits && this.#isQuiet(second, since) && now > end + relief;
+    const isFree = this.#server.holdersOf(lock).living(now).length === 0;
+    const isIdle = isFree && waits && this.#isQuiet(second, since) && now > end + relief;
     const details = `${second?.name}, ${now - end} ms after the end of a promise`;
     this.#must(!isIdle, 'the one behind the next looks after it', details);
   }

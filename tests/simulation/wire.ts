@@ -58,6 +58,7 @@ export class Wire implements LockStore {
   readonly timeout: number;
   /** A store that wakes says so, like Redis: even of a pool, whose requests overtake each other. */
   readonly ordered: boolean;
+  readonly acquireShared?: NonNullable<LockStore['acquireShared']>;
   readonly watch?: (name: string, wake: (news?: News) => void) => Promise<AsyncDisposable>;
   readonly #world: World;
   readonly #process: SimulatedProcess;
@@ -91,13 +92,15 @@ export class Wire implements LockStore {
     this.#ordered = ordered;
     this.timeout = timeout;
     this.ordered = wakes || ordered;
+    if (server.traits.shares) {
+      this.acquireShared = (name, token, ttl, limit, patience) =>
+        this.#acquire({ name, token, ttl, limit, patience });
+    }
     if (wakes) this.watch = (name, wake) => this.#watch(name, wake);
   }
 
   acquire(name: string, token: string, ttl: number, patience?: number): Promise<Attempt> {
-    const call = (news: News) => this.#call(name, news);
-    if (patience !== undefined) this.#judge.patient(this.#process, this.#wakes.size > 0);
-    return this.#send({ operation: 'acquire', name, token, ttl, patience, call });
+    return this.#acquire({ name, token, ttl, patience });
   }
 
   extend(name: string, token: string, ttl: number): Promise<boolean> {
@@ -144,10 +147,17 @@ export class Wire implements LockStore {
     this.#pending.clear();
   }
 
+  #acquire(request: Omit<Request, 'operation' | 'call'>): Promise<Attempt> {
+    const call = (news: News) => this.#call(request.name, news);
+    if (request.patience !== undefined) this.#judge.patient(this.#process, this.#wakes.size > 0);
+    return this.#send({ operation: 'acquire', ...request, call });
+  }
+
   #send<T extends Attempt | boolean>(request: Request): Promise<T> {
-    const { operation, token, ttl } = request;
+    const { operation, token, ttl, limit = 1 } = request;
+    const shared = limit > 1 ? ` of ${limit}` : '';
     return this.#transmit<T>(
-      () => `${operation} ${token.slice(0, 4)} ${ttl}`,
+      () => `${operation} ${token.slice(0, 4)}${shared} ${ttl}`,
       (answer) => {
         this.#judge.reached(this.#process, request);
         this.#server.receive(request, answer as (answer: Attempt | boolean) => void);

@@ -139,6 +139,40 @@ describe('a line in which limits differ', () => {
     for (const reader of readers) await reader.release();
   });
 
+  test('asks at once for a next who wants another limit than the one that has left', async () => {
+    const one = '1'.repeat(32);
+    await memory.acquireShared('gpu', one, 60_000, 2);
+    const leaving = new AbortController();
+    const writing = acquire(store, 'gpu', { signal: leaving.signal });
+    const reading = acquire(store, 'gpu', { limit: Infinity });
+    await clock.advance(100);
+    leaving.abort();
+    await assert.rejects(writing, { name: 'AbortError' });
+    await clock.advance(50);
+    assert.equal(asked.at(-1), Infinity);
+    await (await reading).release();
+    await memory.release('gpu', one);
+  });
+
+  test('leaves its place to others while its next, who wants more, waits for its own process', async () => {
+    const [one, two] = ['1'.repeat(32), '2'.repeat(32)];
+    const reading = await acquire(store, 'gpu', { limit: 2 });
+    await memory.acquireShared('gpu', one, 60_000, 2);
+    const leaving = new AbortController();
+    const reader = acquire(store, 'gpu', { limit: 2, signal: leaving.signal });
+    const writing = acquire(store, 'gpu');
+    await clock.advance(100);
+    leaving.abort();
+    await assert.rejects(reader, { name: 'AbortError' });
+    await clock.advance(100);
+    await memory.release('gpu', one);
+    const { granted } = await memory.acquireShared('gpu', two, 60_000, 2);
+    assert.equal(granted, true, 'the room was not promised to a line that does not ask');
+    await memory.release('gpu', two);
+    await reading.release();
+    await (await clock.passing(writing)).release();
+  });
+
   test('a wait for room that nobody answers is an outage, though this process has a place', async () => {
     const lease = await acquire(store, 'gpu', { limit: 2 });
     isSilent = true;

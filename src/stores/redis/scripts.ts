@@ -94,16 +94,19 @@ end
 `;
 
 /**
- * A place at the end of the queue, unless there is one already. Answers how long the holder still lives, or 0
+ * A place at the end of the queue, unless there is one already; or at its front again, where the lock had been
+ * promised, but others came in before, whose limit is larger. Answers how long the holder still lives, or 0
  * if indefinitely, and how long the place is kept, 0 if there is none. Only the first in the queue is told of
  * the holder's life, since the others would all come when it ends.
  */
 const queueUp = `
-local function queueUp(life, patience, limit, mailbox)
+local function queueUp(life, patience, limit, mailbox, wasPromised)
   first()
   if not redis.pcall('ZSCORE', queue, id) then
-    local last = redis.pcall('ZRANGE', queue, -1, -1, 'WITHSCORES')
-    redis.pcall('ZADD', queue, (last[2] or 0) + 1, id)
+    local rank, step = -1, 1
+    if wasPromised then rank, step = 0, -1 end
+    local neighbour = redis.pcall('ZRANGE', queue, rank, rank, 'WITHSCORES')
+    redis.pcall('ZADD', queue, (neighbour[2] or 0) + step, id)
   end
   local ahead = redis.pcall('ZRANK', queue, id)
   if type(ahead) ~= 'number' then return {life, 0} end
@@ -189,7 +192,8 @@ export const acquireInTurnScript = script(`
 local queue, places, holders = KEYS[3], KEYS[4], KEYS[5]
 ${queueing}${queueUp}${settling}
 local held = redis.call('GET', KEYS[1])
-if held == '>shared' and redis.pcall('ZREM', holders, '>' .. id) == 1 then
+local wasPromised = held == '>shared' and redis.pcall('ZREM', holders, '>' .. id) == 1
+if wasPromised then
   settle()
   held = redis.call('GET', KEYS[1])
 end
@@ -197,7 +201,7 @@ if held == ARGV[1] then
   local minted = redis.call('GET', KEYS[2])
   if minted then return tonumber(minted) end
 elseif held and held ~= '>' .. id then
-  return queueUp(math.max(redis.call('PTTL', KEYS[1]), 0), ARGV[4], 1, ARGV[5])
+  return queueUp(math.max(redis.call('PTTL', KEYS[1]), 0), ARGV[4], 1, ARGV[5], wasPromised)
 else
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   leave(id)
@@ -212,13 +216,13 @@ ${mint}`);
 export const acquireSharedScript = script(`
 local queue, places, holders = KEYS[3], KEYS[4], KEYS[5]
 ${queueing}${queueUp}${settling}${calling}
-local function refuse(life)
-  if not ARGV[6] then return {life, 0} end
-  return queueUp(life, ARGV[6], ARGV[4], ARGV[7])
-end
-
 local held = redis.call('GET', KEYS[1])
 local isPromised = held == '>' .. id
+local function refuse(life)
+  if not ARGV[6] then return {life, 0} end
+  return queueUp(life, ARGV[6], ARGV[4], ARGV[7], isPromised)
+end
+
 if held and held ~= '>shared' and not isPromised then
   return refuse(math.max(redis.call('PTTL', KEYS[1]), 0))
 end
