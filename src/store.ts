@@ -77,9 +77,9 @@ export interface LockStore {
    * Frees the lock if `token` still holds it, in one atomic step. False: it does not, and nothing
    * was changed but that a token which waited has given up its place.
    *
-   * `heir` is a token that asks right behind, with patience: a process may serve a few who wait in it before
-   * others have their turn. A store that keeps a queue promises the lock to the heir, instead of to the
-   * first place. All others ignore it.
+   * `heir` is a token that asks right behind, with patience: a process that holds the lock alone may serve a
+   * few who wait in it before others have their turn. A store that keeps a queue promises the lock to the
+   * heir, instead of to the first place. All others ignore it.
    */
   release(name: string, token: string, heir?: string): Promise<boolean>;
 

@@ -14,6 +14,8 @@ const take: Take = {
   end: 'release',
 };
 
+const reader: Take = { ...take, ttl: 20_000, limit: 2, wait: Infinity };
+
 export const found: readonly { readonly title: string; readonly script: Script }[] = [
   {
     // The world did more than it may: the acquire that failed at 198 came at 500, long after its undo
@@ -302,6 +304,32 @@ export const found: readonly { readonly title: string; readonly script: Script }
       steps: [
         { after: 0, process: 0, action: { ...take, hold: 98, end: 'lapse' } },
         { after: 0, process: 0, action: { do: 'extend', ttl: undefined } },
+      ],
+    },
+  },
+  {
+    // The reader left; the writer behind it had to wait for the other reader of its process, and did not ask.
+    title: 'a line keeps no place for a head that has left while it waits for its own process',
+    script: {
+      seed: -651_797_923,
+      server: {
+        timeout: 500,
+        queues: true,
+        shares: true,
+        wakes: true,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
+      processes: [
+        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        { rate: 1, ordered: false, sleeps: false, fates: [] },
+      ],
+      steps: [
+        { after: 0, process: 0, action: { ...reader, hold: 7_000 } },
+        { after: 0, process: 0, action: { ...reader, abortAfter: 7 } },
+        { after: 0, process: 1, action: { ...reader, hold: 7_000 } },
+        { after: 0, process: 0, action: { ...reader, limit: 1, hold: 7_000 } },
       ],
     },
   },
