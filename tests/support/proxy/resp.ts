@@ -2,21 +2,23 @@
 import { lineEnd, type Matcher, type Protocol } from './protocol.js';
 
 /**
- * A script by the number of its keys, since a client may send its digest instead of it: lock and fence,
- * and for those who wait both parts of the queue, are the keys of an acquire; lock and queue those of a
- * release.
+ * A script by its keys, since a client may send its digest instead of it. Those of an acquire are lock and
+ * fence, and for those who wait or share both parts of the queue and the holders; of an extension lock and
+ * holders; of a release all but the fence.
  */
 const script =
-  (...counts: number[]): Matcher =>
-  ([name = '', , keys = '']) =>
-    /^eval(sha)?$/i.test(name) && counts.includes(Number(keys));
+  (isMeant: (count: number, lock: string, second: string) => boolean): Matcher =>
+  ([name = '', , count = '', lock = '', second = '']) =>
+    /^eval(sha)?$/i.test(name) && isMeant(Number(count), lock, second);
+
+const isFence = (key: string, lock: string) => key === `\0${lock}`;
 
 export const subscribe: Matcher = ([name = '']) => /^s?subscribe$/i.test(name);
 
 export const resp: Protocol = {
-  acquire: script(2, 4),
-  extend: script(1),
-  release: script(3),
+  acquire: script((count, lock, second) => count === 5 || (count === 2 && isFence(second, lock))),
+  extend: script((count, lock, second) => count === 2 && !isFence(second, lock)),
+  release: script((count) => count === 4),
 
   commandEnd(bytes, start) {
     if (start < bytes.length && bytes[start] !== codeOf('*')) {
