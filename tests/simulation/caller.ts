@@ -106,7 +106,9 @@ export class Caller {
 
   /** Where the store cannot share a lock, everybody wants it alone. */
   #limitOf({ limit }: { readonly limit: number }): number {
-    return this.#connection.store.acquireShared ? limit : 1;
+    const { acquireShared, limits } = this.#connection.store;
+    if (!acquireShared) return 1;
+    return limits === 'unlimited' && limit > 1 ? Infinity : limit;
   }
 
   #hold(lease: Lease, limit: number, observed: boolean): Tenure {

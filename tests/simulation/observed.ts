@@ -7,6 +7,7 @@ import type { Request } from './server.js';
 export class Observed implements LockStore {
   readonly timeout: number;
   readonly ordered: boolean;
+  readonly limits: LockStore['limits'];
   readonly acquireShared?: NonNullable<LockStore['acquireShared']>;
   readonly watch?: NonNullable<LockStore['watch']>;
   readonly #store: LockStore;
@@ -17,6 +18,7 @@ export class Observed implements LockStore {
     this.#store = store;
     this.timeout = timeout;
     this.ordered = store.ordered === true;
+    this.limits = store.limits;
     this.#process = process;
     this.#judge = judge;
     const { acquireShared } = store;
