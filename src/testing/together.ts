@@ -254,7 +254,7 @@ export const together: Case[] = [
         await acquire(store, lock, { limit: 2 }),
         await acquire(other, lock, { limit: 2 }),
       ];
-      const outcome = await locked(store, lock, () => 1, { limit: 2, wait: 100 });
+      const outcome = await locked(store, lock, () => 1, { limit: 2, wait: 1_000 });
       assert.deepEqual(outcome, { ran: false, reason: 'held' });
       for (const holder of holders) assert.equal(await holder.release(), true);
       await assertFree(store, lock);

@@ -70,7 +70,7 @@ async function useByTwo(store, other, name) {
   await sleep(times.ttl + rounding + 500);
   assert.equal(first.held, true);
   assert.equal(await tryAcquire(other, name), null);
-  await assert.rejects(acquire(other, name, { wait: 100 }), { code: 'ERR_DLOCK_TIMEOUT' });
+  await assert.rejects(acquire(other, name, { wait: 1_000 }), { code: 'ERR_DLOCK_TIMEOUT' });
 
   // Whoever waits gets it when it is released, and is woken where the store can wake.
   let wake = () => {};
