@@ -67,6 +67,43 @@ test('sweep: a lock is removed a day after the life of its holder has ended, and
   assert.deepEqual(await readdir(directory), []);
 });
 
+test('sweep: a lock that several held is removed with the list of them, a day after the last has ended', async () => {
+  const directory = join(root, 'shared');
+  const store = new FileStore(directory);
+  await store.acquireShared('import', 'a', minute, 2);
+  await store.acquireShared('import', 'b', 2 * day, 2);
+  await later(directory, 2 * day);
+  const holding = () => withWallClock(day, () => store.extend('import', 'b', 2 * day));
+  assert.equal(await holding(), true, 'its list was left');
+  await later(directory, 4 * day + minute);
+  assert.deepEqual(await readdir(directory), []);
+});
+
+test('sweep: lists that a crash has left are removed from a lock in use, and the one that counts is not', async () => {
+  const directory = join(root, 'lists');
+  const store = new FileStore(directory);
+  await store.acquireShared('import', 'a', minute, 2);
+  await writeFile(join(directory, 'import', '@1-left'), '[]');
+  await sweep(directory);
+  const files = await readdir(join(directory, 'import'));
+  assert.equal(files.filter((file) => file.startsWith('@')).length, 1);
+  assert.ok(!files.includes('@1-left'));
+  assert.equal(await store.extend('import', 'a', minute), true);
+});
+
+test('sweep: where nothing but a list is left, nobody holds the lock', async () => {
+  const directory = join(root, 'lone list');
+  const store = new FileStore(directory);
+  for (const sweeps of [false, true]) {
+    const lock = join(directory, 'import');
+    await mkdir(lock, { recursive: true, mode: 0o700 });
+    await writeFile(join(lock, '@7-left'), '[{"token":"b","end":9000000000000}]');
+    if (sweeps) await later(directory, 2 * day);
+    assert.equal((await store.acquire('import', 'a', minute)).granted, true);
+    await rm(lock, { recursive: true });
+  }
+});
+
 test('sweep: a lock whose fence is ahead of the clock is kept until the clock is a day beyond it', async () => {
   const directory = join(root, 'ahead');
   const store = new FileStore(directory);
@@ -102,9 +139,13 @@ test('sweep: whatever is not exactly a lock of ours stays, and links lead nowher
   await writeFile(join(directory, 'file'), 'data');
   await writeFile(join(directory, state), '');
   await symlink(join(elsewhere, 'import'), join(directory, 'link'));
-  const before = (await readdir(root, { recursive: true })).sort();
+  const listing = async () => {
+    const files = [directory, elsewhere].map((each) => readdir(each, { recursive: true }));
+    return (await Promise.all(files)).map((each) => each.sort());
+  };
+  const before = await listing();
   await sweep(directory);
-  assert.deepEqual((await readdir(root, { recursive: true })).sort(), before);
+  assert.deepEqual(await listing(), before);
 });
 
 test('sweep: twenty at once remove all, and fail for none', async () => {
@@ -151,13 +192,16 @@ const counted = {
   sweep: await runToTheEnd('sweep', await oldDirectory('count swept')),
   take: await runToTheEnd('take', await oldDirectory('count taken')),
   make: await runToTheEnd('take', await newDirectory('count made')),
+  share: await runToTheEnd('share', await newDirectory('count shared')),
 };
 const sweepCalls = Number(counted.sweep.calls);
 const callsToTake = Number(counted.take.callsToAcquire);
 const callsToMake = Number(counted.make.callsToAcquire);
+const callsToShare = Number(counted.share.calls);
 
 test('sweep: each of these processes makes calls to stop it at', () => {
   assert.ok(sweepCalls >= 10 && callsToTake >= 3 && callsToMake >= 8);
+  assert.ok(callsToShare > callsToMake);
 });
 
 for (let nth = 0; nth < sweepCalls; nth++) {
@@ -212,12 +256,17 @@ describe('sweep, between any two calls of who takes the lock', () => {
     }
   }
 
-  for (let nth = 0; nth < callsToMake; nth++) {
-    test(`a new lock, killed before call ${nth} of ${callsToMake}: nothing is left after a day`, async () => {
-      const directory = await newDirectory(`made-${nth}`);
-      await killBefore(nth, 'take', directory);
-      await later(directory, day + minute);
-      assert.deepEqual(await readdir(directory), []);
-    });
+  for (const [work, calls] of [
+    ['take', callsToMake],
+    ['share', callsToShare],
+  ] as const) {
+    for (let nth = 0; nth < calls; nth++) {
+      test(`a new lock, killed before call ${nth} of ${calls} to ${work} it: nothing is left after a day`, async () => {
+        const directory = await newDirectory(`made-${work}-${nth}`);
+        await killBefore(nth, work, directory);
+        await later(directory, day + minute);
+        assert.deepEqual(await readdir(directory), []);
+      });
+    }
   }
 });

@@ -42,44 +42,47 @@ test('file: 2000 names of random bytes are 2000 locks, all inside the directory'
   assert.ok((await Promise.all(leases.map((lease) => lease?.release()))).every(Boolean));
 });
 
-describe('file: between any two calls to the file system', { concurrency: 4 }, async () => {
-  const { calls } = await runToTheEnd('take', join(root, 'count'));
-  assert.ok(Number(calls) >= 10);
-  for (let nth = 0; nth < Number(calls); nth++) {
-    test(`a crash before call ${nth} frees the lock after the ttl, and the fence grows`, async () => {
-      const directory = join(root, `crash-${nth}`);
-      await killBefore(nth, 'take', directory);
-      const store = new FileStore(directory);
-      const fences: number[] = [];
-      for (let round = 0; round < 2; round++) {
+for (const work of ['take', 'share'] as const)
+  describe(`file: between any two calls to the file system, ${work}`, {
+    concurrency: 4,
+  }, async () => {
+    const { calls } = await runToTheEnd(work, join(root, `count-${work}`));
+    assert.ok(Number(calls) >= 10);
+    for (let nth = 0; nth < Number(calls); nth++) {
+      test(`a crash before call ${nth} frees the lock after the ttl, and the fence grows`, async () => {
+        const directory = join(root, `crash-${work}-${nth}`);
+        await killBefore(nth, work, directory);
+        const store = new FileStore(directory);
+        const fences: number[] = [];
+        for (let round = 0; round < 2; round++) {
+          await eventually('the lock comes free', async () => {
+            await using lease = await tryAcquire(store, 'import');
+            if (lease) fences.push(Number(lease.fence));
+            return lease !== null;
+          });
+        }
+        assert.ok(Number(fences[1]) > Number(fences[0]));
+      });
+
+      test(`a stop before call ${nth}, until another holds the lock, disturbs nobody`, async () => {
+        const directory = join(root, `stop-${work}-${nth}`);
+        await using worker = await stopBefore(nth, work, directory);
+        const store = new FileStore(directory);
+        let lease = await tryAcquire(store, 'import');
         await eventually('the lock comes free', async () => {
-          await using lease = await tryAcquire(store, 'import');
-          if (lease) fences.push(Number(lease.fence));
+          lease ??= await tryAcquire(store, 'import');
           return lease !== null;
         });
-      }
-      assert.ok(Number(fences[1]) > Number(fences[0]));
-    });
-
-    test(`a stop before call ${nth}, until another holds the lock, disturbs nobody`, async () => {
-      const directory = join(root, `stop-${nth}`);
-      await using worker = await stopBefore(nth, 'take', directory);
-      const store = new FileStore(directory);
-      let lease = await tryAcquire(store, 'import');
-      await eventually('the lock comes free', async () => {
-        lease ??= await tryAcquire(store, 'import');
-        return lease !== null;
+        const told = await worker.goOn();
+        // Tidying up comes behind the change itself, whose answer is then older than the stop.
+        const isTidying = worker.before === 'rm';
+        const knowsNothing = Object.values(told).every((answer) => answer === false);
+        assert.ok(knowsNothing || isTidying, JSON.stringify(told));
+        assert.equal(lease?.held, true);
+        assert.equal(await lease?.release(), true);
       });
-      const told = await worker.goOn();
-      assert.ok(
-        Object.values(told).every((answer) => answer === false),
-        JSON.stringify(told),
-      );
-      assert.equal(lease?.held, true);
-      assert.equal(await lease?.release(), true);
-    });
-  }
-});
+    }
+  });
 
 test('file: the directory is made for its owner only', async () => {
   const directory = join(root, 'deep', 'down');

@@ -6,7 +6,7 @@ import { ended, startWorker } from '../support/workers.js';
 
 const file = new URL('./workers/file-steps.ts', import.meta.url);
 
-export type Work = 'take' | 'sweep';
+export type Work = 'take' | 'share' | 'sweep';
 
 /** What it reports: whether it acquired, extended and released, and after how many calls. */
 export type Answers = Record<string, unknown>;
@@ -27,6 +27,8 @@ export async function killBefore(nth: number, work: Work, directory: string): Pr
 }
 
 interface StoppedWorker extends AsyncDisposable {
+  /** The call before which it stands. */
+  readonly before: unknown;
   /** Resolves to what it answers from now on, once it has ended. */
   goOn(): Promise<Answers>;
 }
@@ -39,15 +41,16 @@ export async function stopBefore(
 ): Promise<StoppedWorker> {
   const worker = startWorker(file, directory, `${nth}`, 'SIGSTOP', work);
   const answers: Answers = {};
-  let stopped = false;
+  let before: unknown;
   worker.on('message', (message: Answers) => {
-    if (message.stopsBefore) stopped = true;
-    else if (stopped) Object.assign(answers, message);
+    if (message.stopsBefore) before = message.stopsBefore;
+    else if (before) Object.assign(answers, message);
   });
   const { pid = 0 } = worker;
   // It says so just before, and would sleep forever if it were woken up before it stops.
-  await eventually('the worker stops itself', async () => stopped && (await hasStopped(pid)));
+  await eventually('the worker stops itself', async () => !!before && (await hasStopped(pid)));
   return {
+    before,
     async goOn() {
       process.kill(pid, 'SIGCONT');
       assert.equal(await ended(worker), 0);

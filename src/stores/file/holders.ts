@@ -4,8 +4,9 @@
  * written before the state is renamed, by which alone it counts; it is never changed, since each change of
  * the holders makes a new one.
  */
-import { readdir, readFile, unlink, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { unlessMissing } from './missing.js';
 import { newId, type State, wallTime } from './state.js';
 
 export interface Holder {
@@ -26,35 +27,38 @@ export async function livingHolders(
   path: string,
   { token, end }: State,
 ): Promise<Holder[] | undefined> {
-  if (!token || end <= wallTime()) return [];
+  const now = wallTime();
+  if (!token || end <= now) return [];
   if (!isList(token)) return [{ token, end }];
-  try {
-    const holders: Holder[] = JSON.parse(await readFile(join(path, token), 'utf8'));
-    return holders.filter((holder) => holder.end > wallTime());
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+  const list = await unlessMissing(readFile(join(path, token), 'utf8'));
+  if (list === undefined) return undefined;
+  return (JSON.parse(list) as Holder[]).filter((holder) => holder.end > now);
 }
 
 /**
  * Writes the list for the state of that generation, if it comes to that.
  *
- * @returns its name, which is to stand in place of a token.
+ * @returns its name, which is to stand in place of a token. Undefined: the lock has no directory any more.
  */
 export async function writeList(
   path: string,
   generation: number,
   holders: readonly Holder[],
-): Promise<string> {
+): Promise<string | undefined> {
   const name = `@${generation}-${newId()}`;
-  await writeFile(join(path, name), JSON.stringify(holders), { mode: 0o600 });
-  return name;
+  const written = writeFile(join(path, name), JSON.stringify(holders), { mode: 0o600 });
+  return unlessMissing(written.then(() => name));
 }
 
-/** Removes the lists of the states before that generation, and those that were not taken in their place. */
-export async function removeListsBefore(path: string, generation: number): Promise<void> {
-  const files = await readdir(path).catch(() => []);
-  const old = files.filter((file) => Number(listName.exec(file)?.[1] ?? Infinity) < generation);
-  await Promise.all(old.map((file) => unlink(join(path, file)).catch(() => {})));
+/**
+ * Removes those of these files that are lists of states before that generation. What cannot be removed now is
+ * left to the sweep.
+ */
+export async function removeLists(
+  path: string,
+  files: readonly string[],
+  before = Infinity,
+): Promise<void> {
+  const old = files.filter((file) => Number(listName.exec(file)?.[1] ?? Infinity) < before);
+  await Promise.allSettled(old.map((file) => rm(join(path, file), { force: true })));
 }

@@ -1,9 +1,10 @@
 /** Removes the locks of a `FileStore` that nobody has held for a day, in the background. */
+import type { Dirent } from 'node:fs';
 import { lstat, opendir, readdir, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { clock, idlePause } from '../../base/clock.js';
 import { outsideCallers } from '../../base/context.js';
-import { isList, removeListsBefore } from './holders.js';
+import { isList, removeLists } from './holders.js';
 import { isDirectoryName, parseState, type State, wallTime } from './state.js';
 
 const hour = 3_600_000;
@@ -58,22 +59,27 @@ async function listDirectories(directory: string): Promise<string[]> {
  * 1. To delete the state by its name is a compare-and-delete, as a rename is a compare-and-swap: of
  *    all who read that state, whether they want to take the lock or to sweep it, one alone still
  *    finds it. No state is ever named the same again, so whoever stalled does not find it later.
- * 2. A directory without a state is a lock that nobody holds. It can be removed, or replaced by a new
- *    one, only as long as it is empty; a killed sweep leaves it to whoever comes next.
+ * 2. A directory without a state is a lock that nobody holds, and lists of holders in it count no more. It
+ *    can be removed, or replaced by a new one, only as long as it is empty; a killed sweep leaves it to
+ *    whoever comes next.
+ *
+ * Of a lock in use, what a crash left of lists is removed: those of earlier states.
  */
 async function removeIfUnused(path: string): Promise<void> {
   const entries = await readdir(path, { withFileTypes: true });
-  const [file, ...others] = entries.filter((entry) => !entry.isFile() || !isList(entry.name));
+  const isOurs = (entry: Dirent) => entry.isFile() && isList(entry.name);
+  const lists = entries.filter(isOurs).map(({ name }) => name);
+  const [file, ...others] = entries.filter((entry) => !isOurs(entry));
   if (others.length > 0) return;
   if (file) {
     const state = file.isFile() ? parseState(file.name) : undefined;
-    if (!state || lastUse(state) > wallTime() - day) return;
-    // Not those of a state to come.
-    await removeListsBefore(path, state.generation + 1);
+    if (!state) return;
+    if (lastUse(state) > wallTime() - day) return removeLists(path, lists, state.generation);
     await unlink(join(path, file.name));
   } else if (!(await isLeftover(path))) {
     return;
   }
+  await removeLists(path, lists);
   await rmdir(path);
 }
 

@@ -1,7 +1,8 @@
 /**
- * Takes, extends and releases a lock of a FileStore, or sweeps its directory, reporting each answer,
+ * Takes, extends and releases a lock of a FileStore, alone or beside others, or sweeps its directory,
+ * reporting each answer,
  * but stops itself, or dies, before the nth call to the file system. Arguments: directory, n,
- * signal, `take` or `sweep`.
+ * signal, `take`, `share` or `sweep`.
  */
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
@@ -13,11 +14,11 @@ const report = (message: unknown) =>
 let calls = 0;
 type Operation = (...args: unknown[]) => Promise<unknown>;
 const operations = ['lstat', 'mkdir', 'opendir', 'readdir', 'rename', 'rm', 'rmdir', 'unlink'];
-for (const operation of [...operations, 'writeFile'] as (keyof typeof fs)[]) {
+for (const operation of [...operations, 'readFile', 'writeFile'] as (keyof typeof fs)[]) {
   const real = fs[operation] as Operation;
   const replacement: Operation = async (...args) => {
     // Only a sweep lists the whole directory: there is none in the background of what is counted.
-    if (operation === 'opendir' && work === 'take') throw new Error('no sweep here');
+    if (operation === 'opendir' && work !== 'sweep') throw new Error('no sweep here');
     if (calls++ === Number(nth)) {
       await report({ stopsBefore: operation });
       process.kill(process.pid, signal);
@@ -35,7 +36,10 @@ if (work === 'sweep') {
   const { FileStore } = await import('dlock-js/file');
   const store = new FileStore(directory);
   const token = 'a'.repeat(32);
-  const { granted } = await store.acquire('import', token, 300);
+  const { granted } =
+    work === 'share'
+      ? await store.acquireShared('import', token, 300, 2)
+      : await store.acquire('import', token, 300);
   await report({ acquired: granted, callsToAcquire: calls });
   await report({ extended: await store.extend('import', token, 300) });
   await report({ released: await store.release('import', token) });
