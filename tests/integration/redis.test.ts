@@ -248,6 +248,11 @@ describe('redis: trouble', () => {
     assert.equal(await tryAcquire(store, 'import'), null);
     await lease?.extend();
     assert.equal(await lease?.release(), true);
+    const readers = [1, 2].map(() => acquire(store, 'import', { limit: Infinity, wait: 0 }));
+    for (const reader of await Promise.all(readers)) {
+      await reader.extend();
+      assert.equal(await reader.release(), true);
+    }
 
     // With the rights to publish and subscribe, who waits is woken.
     await admin.sendCommand(['ACL', ...waking]);
@@ -259,6 +264,10 @@ describe('redis: trouble', () => {
     );
     await store.release('import', thief);
     assert.equal(await (await waiting).release(), true);
+    const reader = await acquire(store, 'import', { limit: Infinity });
+    const writer = acquire(store, 'import');
+    await reader.release();
+    assert.equal(await (await writer).release(), true);
     // Before that, the release was not allowed to publish, and that was all.
     const denied = (await admin.sendCommand(['ACL', 'LOG'])) as { object: string }[];
     assert.deepEqual(

@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { createClient } from 'redis';
+import { acquire, tryAcquire } from '../../src/api/acquire.js';
 import { MemoryStore } from '../../src/stores/memory.js';
 import { RedisStore } from '../../src/stores/redis/redis.js';
+import { altered, eventually } from '../../src/testing/fixture.js';
 import { scriptCallsIn } from '../support/commandstats.js';
 import { sharedRedis, startRedis } from '../support/servers.js';
 import { type Outcome, startTaker } from './turn-taker.js';
@@ -123,7 +125,7 @@ describe('shared by processes', () => {
   }
 });
 
-describe('a promise in vain', () => {
+describe('readers and writers in one queue', () => {
   const [holder, first, reader, second] = ['1', '2', '3', '4'].map((digit) => digit.repeat(32)) as [
     string,
     string,
@@ -141,6 +143,33 @@ describe('a promise in vain', () => {
     ['memory', () => new MemoryStore()],
     ['redis', () => new RedisStore(client)],
   ] as const) {
+    test(`${what}: a reader who comes while a writer waits stands behind it, and readers come in together`, async () => {
+      const store = open();
+      const lock = `one queue ${process.pid}`;
+      // Each a line of its own, as in another process.
+      const line = () => altered(store, {});
+      const reading = await acquire(line(), lock, { limit: Infinity });
+      const writing = acquire(line(), lock);
+      const trying = line();
+      await eventually('the writer has its place', async () => {
+        const lease = await tryAcquire(trying, lock, { limit: Infinity });
+        await lease?.release();
+        return lease === null;
+      });
+      let readers = 0;
+      const behind = [line(), line(), line()].map(async (each) => {
+        const lease = await acquire(each, lock, { limit: Infinity });
+        readers += 1;
+        return lease;
+      });
+      assert.equal(await reading.release(), true);
+      const writer = await writing;
+      assert.equal(readers, 0, 'the writer was before them');
+      assert.equal(await writer.release(), true);
+      // None of them has left before the last has come.
+      for (const lease of await Promise.all(behind)) assert.equal(await lease.release(), true);
+    });
+
     test(`${what}: whoever finds the room taken by a larger limit is the first in the queue again`, async () => {
       const store = open();
       const lock = `in vain ${process.pid}`;
