@@ -21,6 +21,8 @@ export interface StoreKind {
   readonly resends: boolean;
   /** Its clients subscribe, and those who wait are woken. */
   readonly wakes: boolean;
+  /** How many may be let in at once, of each sort. */
+  readonly limits: readonly number[];
   /** How many servers it lives on. */
   readonly servers: 1 | 3;
   startServer(): Promise<OwnServer>;
@@ -40,6 +42,7 @@ export const singleServers: StoreKind[] = [
     queuesOffline: true,
     resends: false,
     wakes: true,
+    limits: [1, 3],
     servers: 1,
     startServer: startRedis,
     open: ([port], options) => openOne('node-redis 6', `redis://127.0.0.1:${port}`, options),
@@ -51,6 +54,7 @@ export const singleServers: StoreKind[] = [
     queuesOffline: true,
     resends: true,
     wakes: true,
+    limits: [1, 3],
     servers: 1,
     startServer: startRedis,
     open: ([port], options) => openOne('ioredis 6', `redis://127.0.0.1:${port}`, options),
@@ -62,6 +66,7 @@ export const singleServers: StoreKind[] = [
     queuesOffline: false,
     resends: false,
     wakes: false,
+    limits: [1],
     servers: 1,
     startServer: startMemcached,
     open: ([port], options) => openOne('memcache-client', `memcache://127.0.0.1:${port}`, options),
@@ -78,6 +83,7 @@ export const storeKinds: StoreKind[] = [
     queuesOffline: false, // some of the three do, by chance
     resends: false,
     wakes: true,
+    limits: [1, Infinity],
     servers: 3,
     startServer: startRedis,
     open: openQuorum,

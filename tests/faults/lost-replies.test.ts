@@ -40,24 +40,27 @@ function testLosses(kind: StoreKind): void {
     ['carried out, its reply lost', 'dropReply'],
     ['cut before it was carried out', 'cutBefore'],
   ] as const) {
-    test(`an acquire ${what}: a lease`, async () => {
-      await using proxy = await scene.startProxy();
-      await using mine = await open(proxy.ports, { ttl: hour });
-      const struck = proxy[fault](protocol.acquire);
-      const lease = await assertLeaseOrNothing(what, tryAcquire(mine.store, what));
-      await struck;
-      assert.ok(lease, 'the repeat found the token');
-      assert.ok(proxy.count(protocol.acquire) >= 2);
-    });
+    for (const limit of kind.limits) {
+      test(`an acquire of ${limit} ${what}: a lease`, async () => {
+        await using proxy = await scene.startProxy();
+        await using mine = await open(proxy.ports, { ttl: hour });
+        const lock = `once ${what} ${limit}`;
+        const struck = proxy[fault](protocol.acquire);
+        const lease = await assertLeaseOrNothing(lock, tryAcquire(mine.store, lock, { limit }));
+        await struck;
+        assert.ok(lease, 'the repeat found the token');
+        assert.ok(proxy.count(protocol.acquire) >= 2);
+      });
 
-    test(`an acquire ${what}, and its repeat too: nothing is left`, async () => {
-      await using proxy = await scene.startProxy();
-      await using mine = await open(proxy.ports, { ttl: hour });
-      const lock = `twice ${what}`;
-      const struck = [proxy[fault](protocol.acquire), proxy[fault](protocol.acquire)];
-      await assertLeaseOrNothing(lock, tryAcquire(mine.store, lock));
-      await Promise.all(struck);
-    });
+      test(`an acquire of ${limit} ${what}, and its repeat too: nothing is left`, async () => {
+        await using proxy = await scene.startProxy();
+        await using mine = await open(proxy.ports, { ttl: hour });
+        const lock = `twice ${what} ${limit}`;
+        const struck = [proxy[fault](protocol.acquire), proxy[fault](protocol.acquire)];
+        await assertLeaseOrNothing(lock, tryAcquire(mine.store, lock, { limit }));
+        await Promise.all(struck);
+      });
+    }
 
     test(`a release ${what}: the next holder keeps the lock`, async () => {
       await using proxy = await scene.startProxy();
