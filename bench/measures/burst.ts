@@ -8,7 +8,7 @@ import type { Contestant } from '../contestants/contestant.js';
 import { able } from '../contestants/index.js';
 import { inversions, median, spread } from '../statistics.js';
 import { number, type Table, withSpread } from '../table.js';
-import { bodyTime, Lane, proxied, type Served, serve } from './crowd.js';
+import { attempt, bodyTime, Lane, proxied, type Served, serve } from './crowd.js';
 import { type Bench, type Figure, interleave, type Measure } from './measure.js';
 
 /** How many bursts of each size at most, those of the proxy apart, and when one is given up. */
@@ -78,7 +78,6 @@ function pointOf(contestant: Contestant, { waiters }: Size): Point {
 }
 
 async function burstOf(point: Point, place: Place, size: Size, round: number): Promise<void> {
-  if (point.failure) return;
   const { waiters, limit } = size;
   const crowd = { waiters, body: bodyTime, limit };
   const spent = point.bursts.reduce((sum, { start, end }) => sum + end - start, 0);
@@ -92,14 +91,6 @@ async function burstOf(point: Point, place: Place, size: Size, round: number): P
   const before = proxy.commands;
   const { order } = await lane.serve(crowd);
   point.requests.push((proxy.commands - before) / order.length);
-}
-
-async function attempt(point: Point, run: () => Promise<void>): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    point.failure = (error as Error).message;
-  }
 }
 
 function tableOf(

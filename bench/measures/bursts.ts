@@ -3,7 +3,7 @@ import type { CountingProxy } from '../../tests/support/proxy/counting.js';
 import type { Contestant } from '../contestants/contestant.js';
 import { median, spread } from '../statistics.js';
 import { number, withSpread } from '../table.js';
-import { bodyTime, freshName, Lane, proxied, type Served } from './crowd.js';
+import { attempt, bodyTime, freshName, Lane, proxied, type Served } from './crowd.js';
 import { type Bench, interleave } from './measure.js';
 
 const limit = 8_000;
@@ -59,15 +59,6 @@ export async function entryOf(
 
 export function burstsOf(entries: readonly Entry[]): Promise<void> {
   return interleave(entries, timed, (entry, round) => attempt(entry, () => turn(entry, round)));
-}
-
-export async function attempt(entry: Entry, run: () => Promise<void>): Promise<void> {
-  if (entry.failure) return;
-  try {
-    await run();
-  } catch (error) {
-    entry.failure = (error as Error).message;
-  }
 }
 
 async function turn(entry: Entry, round: number): Promise<void> {

@@ -63,6 +63,19 @@ export async function serve(session: Session, crowd: Crowd): Promise<Served> {
   return { order: [...order], body: inBodies / Math.max(1, order.length), start, entered, end };
 }
 
+/** Runs it unless that has failed before, and notes if it does now: then the others go on without. */
+export async function attempt(
+  subject: { failure?: string },
+  run: () => Promise<void>,
+): Promise<void> {
+  if (subject.failure) return;
+  try {
+    await run();
+  } catch (error) {
+    subject.failure = (error as Error).message;
+  }
+}
+
 /** A worker of one contestant, replaced by a new one when it was given up or has crashed. */
 export class Lane {
   readonly contestant: Contestant;

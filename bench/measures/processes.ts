@@ -7,8 +7,8 @@ import { openNodeRedis } from '../contestants/clients.js';
 import { able } from '../contestants/index.js';
 import { median, spread } from '../statistics.js';
 import { number, type Table, withSpread } from '../table.js';
-import { attempt, burstColumns, burstRow, burstsOf, type Entry, end, entryOf } from './bursts.js';
-import { freshName, giveBack, type Lane, serve, take } from './crowd.js';
+import { burstColumns, burstRow, burstsOf, type Entry, end, entryOf } from './bursts.js';
+import { attempt, freshName, giveBack, type Lane, serve, take } from './crowd.js';
 import { interleave, type Measure } from './measure.js';
 
 const crew = { processes: 4, waiters: 25 };

@@ -1,4 +1,7 @@
-/** Attends to the command while it runs under the lease: signals are handed on to it, and it is stopped in time. */
+/**
+ * Attends to the command while it runs under its lease, or leases: signals are handed on to it, and it is
+ * stopped in time.
+ */
 import type { Lease, Leases } from '../index.js';
 import type { Settings } from './arguments.js';
 import { Command } from './command.js';

@@ -60,8 +60,8 @@ export class LastHolder {
 
   /**
    * Whether it is known that others with that limit were kept out at `start` or later: the store said so, or
-   * this very process kept them out. That the head rests says nothing: its rest may be overdue, in a process that
-   * was stopped.
+   * this very process kept them out. That the head rests says nothing: its rest may be overdue, in a process
+   * that was stopped.
    */
   heldSince(start: Moment, limit: number): boolean {
     return this.#heldUntil >= start.monotonic || this.fills(limit);

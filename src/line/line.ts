@@ -134,7 +134,7 @@ export class Line {
     this.#linger();
   }
 
-  /** Opening a watch anew for every turn would cost more than the turns themselves. */
+  /** Reopening the watch for every turn would cost more than the turns themselves. */
   #linger(): void {
     if (this.#lookout.isContended) this.#closing.set(later(now(), linger));
     else this.#leave();

@@ -13,6 +13,7 @@ import { MemoryStore } from '../../src/stores/memory.js';
 import { altered, thief } from '../../src/testing/fixture.js';
 import { FakeClock, settled } from '../support/fake-clock.js';
 import { cut, never } from '../support/scripted-store.js';
+import { rememberWarnings } from '../support/warnings.js';
 
 let clock: FakeClock;
 let memory: MemoryStore;
@@ -22,20 +23,16 @@ let store: LockStore;
 let requests: string[];
 /** What an operation does in place of asking the memory, as `acquire a`. */
 let instead: Record<string, () => Promise<never> | Promise<boolean>>;
-let warnings: NodeJS.ErrnoException[];
-const remember = (warning: Error) => warnings.push(warning);
+const warnings = rememberWarnings();
 
 beforeEach(() => {
   clock = FakeClock.install();
   memory = new MemoryStore();
   requests = [];
   instead = {};
-  warnings = [];
   store = observed(memory);
-  process.on('warning', remember);
 });
 afterEach(() => {
-  process.off('warning', remember);
   useClock();
 });
 

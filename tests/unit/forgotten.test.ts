@@ -7,21 +7,18 @@ import { useClock } from '../../src/base/clock.js';
 import type { Lease } from '../../src/lease/lease.js';
 import { FakeClock, settled } from '../support/fake-clock.js';
 import { ScriptedStore } from '../support/scripted-store.js';
+import { rememberWarnings } from '../support/warnings.js';
 
 let clock: FakeClock;
 let store: ScriptedStore;
-let warnings: NodeJS.ErrnoException[];
-const remember = (warning: Error) => warnings.push(warning);
+const warnings = rememberWarnings();
 
 beforeEach(() => {
   assert.ok(globalThis.gc, 'run with --expose-gc');
   clock = FakeClock.install();
   store = new ScriptedStore();
-  warnings = [];
-  process.on('warning', remember);
 });
 afterEach(() => {
-  process.off('warning', remember);
   useClock();
 });
 

@@ -10,6 +10,7 @@ import type { Lease } from '../../src/lease/lease.js';
 import type { Attempt } from '../../src/store.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { cut, ScriptedStore } from '../support/scripted-store.js';
+import { rememberWarnings } from '../support/warnings.js';
 
 const granted: Attempt = { granted: true };
 const refused: Attempt = { granted: false, retryAfter: 10_000 };
@@ -19,17 +20,13 @@ const shutdown = new Error('shutdown');
 
 let clock: FakeClock;
 let store: ScriptedStore;
-let warnings: NodeJS.ErrnoException[];
-const remember = (warning: Error) => warnings.push(warning);
+const warnings = rememberWarnings();
 
 beforeEach(() => {
   clock = FakeClock.install();
   store = new ScriptedStore();
-  warnings = [];
-  process.on('warning', remember);
 });
 afterEach(() => {
-  process.off('warning', remember);
   useClock();
 });
 

@@ -9,20 +9,17 @@ import { LeaseLostError, StoreError } from '../../src/base/errors.js';
 import type { Lease } from '../../src/lease/lease.js';
 import { FakeClock, settled } from '../support/fake-clock.js';
 import { cut, never, ScriptedStore } from '../support/scripted-store.js';
+import { rememberWarnings } from '../support/warnings.js';
 
 let clock: FakeClock;
 let store: ScriptedStore;
-let warnings: Error[];
-const remember = (warning: Error) => warnings.push(warning);
+const warnings = rememberWarnings();
 
 beforeEach(() => {
   clock = FakeClock.install();
   store = new ScriptedStore();
-  warnings = [];
-  process.on('warning', remember);
 });
 afterEach(() => {
-  process.off('warning', remember);
   useClock();
 });
 

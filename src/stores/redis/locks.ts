@@ -170,8 +170,7 @@ function holdersKey(key: string): string {
 /** What begins like that stands for a promise, or for those who share the lock. */
 function checkToken(operation: Operation, token: string, ttl: number): void {
   checkRequest(operation, token, ttl);
-  if (token.startsWith('>'))
-    throw new TypeError(`A token must not begin with ">", as ${token} does`);
+  if (token.startsWith('>')) throw new TypeError('A token must not begin with ">"');
 }
 
 /** Those out of reach of the fences, and of which each is another text in UTF-8. */
