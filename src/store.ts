@@ -31,8 +31,8 @@ export interface LockStore {
   readonly ordered?: boolean | undefined;
 
   /**
-   * `unlimited`: it shares a lock among any number alone, and cannot count so many. Optional; it says more of
-   * `acquireShared`.
+   * `unlimited`: `acquireShared` lets in any number of holders, but cannot keep to a finite limit. Absent
+   * where it can.
    */
   readonly limits?: 'unlimited' | undefined;
 
@@ -49,11 +49,11 @@ export interface LockStore {
   acquire(name: string, token: string, ttl: number, patience?: number): Promise<Attempt>;
 
   /**
-   * Gives the lock to `token` beside others: if fewer than `limit` hold it, and nobody holds it alone, as
-   * those do whom `acquire` gave it. `limit` is 2 or more, `Infinity` too, and that of whoever asks is what
-   * counts. For the rest as `acquire`, and a token is always asked for in the same way; `extend` and `release`
-   * find it wherever it is. Each holder has a life of its own, and `retryAfter` is the time until the first
-   * ends. A queue is one for all: whoever finds others in it has to wait behind them.
+   * Gives the lock to `token` beside others, if fewer than `limit` hold it and nobody holds it alone, that
+   * is, by `acquire`. `limit` is the asker's own: a whole number of at least 2, or `Infinity`. Otherwise as
+   * `acquire`; a token is always asked for by the same method, and `extend` and `release` find it either
+   * way. Each holder has a life of its own, and `retryAfter` is the time until the first of them ends. All
+   * stand in one queue: whoever finds others in it goes behind them.
    *
    * Optional: without it, the lock is for one at a time.
    */
@@ -108,14 +108,15 @@ export interface News {
 }
 
 /**
- * The answer to {@link LockStore.acquire}.
+ * The answer to {@link LockStore.acquire} and {@link LockStore.acquireShared}.
  *
  * `fence` strictly grows from one holder of a name to the next; absent where the store cannot
  * promise that. `retryAfter` is the time until the holder's life ends, in milliseconds, where the
  * store knows it; in a queue, only the first is told. `holder` is any text that differs from one holder to
- * the next: where nobody is woken, those who wait ask more often while the lock changes hands. `placeFor`
- * says that the token has a place in the store's queue, and for how many milliseconds it is kept unless
- * the token asks again: at least the `patience` that was given, longer for those far behind.
+ * the next; a store that wakes nobody should give it, since waiting processes then ask more often while the
+ * lock changes hands. `placeFor` says that the token has a place in the store's queue, and for how many
+ * milliseconds it is kept unless the token asks again: at least the `patience` that was given, longer for
+ * those far behind.
  */
 export type Attempt =
   | { granted: true; fence?: number | undefined }
