@@ -143,14 +143,15 @@ function ask<T>(
     let awaited = true;
     const settle = () => {
       awaited = false;
-      limit.end();
+      timeLimit.end();
       stopListening?.();
     };
     const fail = (cause: unknown) => {
       settle();
       reject(signal?.aborted ? signal.reason : storeError(claim, operation, cause));
     };
-    const limit = new TimeLimit(timeout, () => fail(new Error(noAnswer(claim.store, timeout))));
+    const tooLate = () => fail(new Error(noAnswer(claim.store, timeout)));
+    const timeLimit = new TimeLimit(timeout, tooLate);
     const stopListening = signal && onAbort(signal, () => fail(signal.reason));
     const succeed = (answer: T) => {
       if (!awaited) return;

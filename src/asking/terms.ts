@@ -121,16 +121,21 @@ export function readTerms(
   must(RangeError, renew || minHold <= ttl, 'minHold', lasts, minHold);
   const isSignal = signal === undefined || signal instanceof AbortSignal;
   must(TypeError, isSignal, 'signal', 'be an AbortSignal', signal);
-  const isPossible = checkLimit(lock, 'limit', limit) === 1 || isFunction(store.acquireShared);
-  must(TypeError, isPossible, 'limit', 'be 1, since the store cannot share locks', limit);
-  const isCounted = limit === 1 || limit === Infinity || store.limits !== 'unlimited';
-  must(TypeError, isCounted, 'limit', 'be 1 or Infinity, since the store cannot count', limit);
+  if (checkLimit(lock, 'limit', limit) > 1) checkSharing(lock, store, limit);
   return { ttl, renew, minHold, timeout, signal, limit, wait: checkWait(lock, wait) };
 }
 
 export function checkStore(owner: Owner, store: LockStore): void {
   const isStore = [store?.acquire, store?.extend, store?.release].every(isFunction);
   requirements(owner)(TypeError, isStore, 'The store', 'be a LockStore', store);
+}
+
+function checkSharing(lock: Owner, { acquireShared, limits }: LockStore, limit: number): void {
+  const must = requirements(lock);
+  const alone = 'be 1, since the store cannot share locks';
+  must(TypeError, isFunction(acquireShared), 'limit', alone, limit);
+  const isKept = limit === Infinity || limits !== 'unlimited';
+  must(TypeError, isKept, 'limit', 'be 1 or Infinity, since the store cannot count', limit);
 }
 
 /** Checks a time that may be Infinity. */

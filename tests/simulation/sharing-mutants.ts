@@ -65,8 +65,8 @@ export const sharingMutants: readonly Mutant[] = [
   {
     name: 'the end of a shared lease counts as "held"',
     file: 'line/last-holder.ts',
-    text: '    if (isAlone) {\n',
-    replacement: '    if (isAlone !== undefined) {\n',
+    text: '    if (holder.isAlone) {\n',
+    replacement: '    if (holder) {\n',
   },
   {
     name: 'a place of its process counts as "held", whatever the limit',

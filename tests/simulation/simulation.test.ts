@@ -7,12 +7,16 @@
  * by step, and repeated with the `DLOCK_SIMULATION_SEED` and `DLOCK_SIMULATION_PATH` that it names.
  */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { compileCore } from './core.js';
+import { coreMutants } from './core-mutants.js';
 import { found } from './found.js';
+import { quorumMutants } from './quorum-mutants.js';
 import { play } from './run.js';
 import { scripts, scriptsForQuorum } from './script.js';
+import { sharingMutants } from './sharing-mutants.js';
 import { simulate, story } from './simulate.js';
 
 const {
@@ -42,6 +46,13 @@ describe('violations that were found stay mended', () => {
     test(title, async () => {
       await play(await compileCore(), script);
     });
+  }
+});
+
+test('each mutant breaks one place that there is', async () => {
+  for (const { name, file, text } of [...coreMutants, ...sharingMutants, ...quorumMutants]) {
+    const source = await readFile(new URL(`../../src/${file}`, import.meta.url), 'utf8');
+    assert.equal(source.split(text).length - 1, 1, `${name}: ${text} in ${file}`);
   }
 });
 
