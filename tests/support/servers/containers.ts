@@ -69,7 +69,7 @@ async function startContainer(docker: ContainerRuntimeClient, kind: ServerKind, 
     const kill = async () => void ((await runs()) && (await container.kill()));
     const start = async () => {
       await container.start();
-      if (await comesUp(port, kind.question, () => true, runs)) return;
+      if (await comesUp(() => kind.isUp(port), runs)) return;
       await kill();
       const output = await container.logs({ stdout: true, stderr: true });
       throw new Error(`${kind.image} ${args.join(' ')} does not come up: ${output}`);

@@ -1,4 +1,5 @@
 /** The kinds of servers that the tests need: how each is called, run and asked. */
+import { ask } from './ports.js';
 
 export interface ServerKind {
   readonly name: string;
@@ -12,9 +13,11 @@ export interface ServerKind {
   readonly debianPackage: string;
   /** Lets it listen there, keep nothing on disk, and run as whoever the tests run as. */
   arguments(host: string, port: number): string[];
-  /** What to send, to be told the process id among other things. */
-  readonly question: string;
-  readonly processId: RegExp;
+  /**
+   * Whether it answers a real question on that port; for a process of this machine, whether the answer is
+   * not another one's, which may have been quicker to take the port.
+   */
+  isUp(port: number, processId?: number): Promise<boolean>;
 }
 
 export const redis: ServerKind = {
@@ -30,8 +33,7 @@ export const redis: ServerKind = {
     `--bind ${host} --port ${port} --protected-mode no --appendonly no --save`
       .split(' ')
       .concat(''),
-  question: 'INFO server',
-  processId: /^process_id:(\d+)/m,
+  isUp: (port, processId) => answers(port, 'INFO server', /^process_id:(\d+)/m, processId),
 };
 
 export const memcached: ServerKind = {
@@ -44,6 +46,13 @@ export const memcached: ServerKind = {
   debianPackage: 'memcached',
   // Started by root it insists on being told a user; started by anybody else it ignores that.
   arguments: (host, port) => `-l ${host} -p ${port} -U 0 -u root`.split(' '),
-  question: 'stats',
-  processId: /^STAT pid (\d+)/m,
+  isUp: (port, processId) => answers(port, 'stats', /^STAT pid (\d+)/m, processId),
 };
+
+/** An answer that names no process is from one of ours that wants a password first, or speaks TLS alone. */
+async function answers(port: number, question: string, named: RegExp, processId?: number) {
+  const answer = await ask(port, question);
+  if (answer === undefined) return false;
+  const id = named.exec(answer)?.[1];
+  return processId === undefined || id === undefined || Number(id) === processId;
+}

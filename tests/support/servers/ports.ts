@@ -42,17 +42,14 @@ async function isFree(port: number): Promise<boolean> {
   return true;
 }
 
-/** True: the server gave an answer that fits. False: it ended first, or does not come up. */
+/** True: the server is up. False: it ended first, or does not come up. */
 export async function comesUp(
-  port: number,
-  question: string,
-  fits: (answer: string) => boolean,
+  isUp: () => Promise<boolean>,
   runs: () => Promise<boolean>,
 ): Promise<boolean> {
   const end = performance.now() + patience;
   while (performance.now() < end) {
-    const answer = await ask(port, question);
-    if (answer !== undefined && fits(answer)) return true;
+    if (await isUp()) return true;
     if (!(await runs())) return false;
     await sleep(20);
   }

@@ -47,12 +47,8 @@ async function launch(kind: ServerKind, port: number, args: string[]) {
     server.kill('SIGKILL');
     await once(server, 'exit');
   };
-  // If another server took the port just before ours came to it, that one answers.
-  const isOurs = (answer: string) => {
-    const id = kind.processId.exec(answer)?.[1];
-    return id === undefined || Number(id) === server.pid;
-  };
-  if (!(await comesUp(port, kind.question, isOurs, async () => !ended))) {
+  const isUp = () => kind.isUp(port, server.pid);
+  if (!(await comesUp(isUp, async () => !ended))) {
     await kill();
     throw new Error(`${command.join(' ')} does not come up: ${(await server).all}`);
   }
