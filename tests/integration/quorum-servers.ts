@@ -27,6 +27,8 @@ export async function connect(url: string) {
 /** Five servers, a connection of ours to each, and what tests ask of all. */
 export async function startServers() {
   const servers = await Promise.all(Array.from({ length: 5 }, () => startRedis()));
+  // A client that is ended while it connects again does so all the same: this ends its connection, too.
+  after(() => Promise.all(servers.map((server) => server.stop())));
   const connectAll = () => Promise.all(servers.map(({ url }) => connect(url)));
   const raw = await connectAll();
 
