@@ -59,8 +59,10 @@ export let clock = systemClock;
 export function useClock(replacement: Clock = systemClock): void {
   clock = replacement;
   alarms.clear();
+  soon.clear();
   awaited = 0;
   nextLook = Infinity;
+  nextSurvey = -Infinity;
 }
 
 /** A point in time, by both clocks. */
@@ -127,7 +129,8 @@ export type Vigil = 'awaited' | 'idle';
  * made it.
  *
  * All alarms share one timer, since most are cancelled long before they are due: to set one, and to
- * cancel it, costs no timer.
+ * cancel it, costs no timer. At most a second apart, a survey of all finds those that are due soon, also
+ * because the wall clock has jumped; the looks between two surveys are at these alone.
  */
 export class Alarm extends AsyncResource {
   readonly #ring: () => void;
@@ -152,6 +155,7 @@ export class Alarm extends AsyncResource {
   #set(due: Moment, ms: number): void {
     this.#due = due;
     lookWithin(ms);
+    if (clock.monotonic() + ms < nextSurvey) soon.add(this);
     if (alarms.has(this)) return;
     alarms.add(this);
     if (this.#vigil === 'awaited' && ++awaited === 1) clock.refTimer(timer);
@@ -159,6 +163,7 @@ export class Alarm extends AsyncResource {
 
   cancel(): void {
     if (!alarms.delete(this)) return;
+    soon.delete(this);
     if (this.#vigil === 'awaited' && --awaited === 0) clock.unrefTimer(timer);
   }
 
@@ -166,8 +171,9 @@ export class Alarm extends AsyncResource {
   static look(this: void): void {
     nextLook = Infinity;
     const present = now();
-    let rest = Infinity;
-    for (const alarm of alarms) {
+    if (present.monotonic >= nextSurvey) Alarm.#survey(present);
+    let rest = nextSurvey - present.monotonic;
+    for (const alarm of soon) {
       const left = between(present, alarm.#due);
       if (left > 0) {
         rest = Math.min(rest, left);
@@ -178,13 +184,24 @@ export class Alarm extends AsyncResource {
     }
     if (alarms.size > 0) lookWithin(rest);
   }
+
+  static #survey(present: Moment): void {
+    nextSurvey = present.monotonic + longestLook;
+    soon.clear();
+    for (const alarm of alarms) {
+      if (between(present, alarm.#due) < longestLook) soon.add(alarm);
+    }
+  }
 }
 
 const alarms = new Set<Alarm>();
+/** Those of them that are due before the next survey. */
+const soon = new Set<Alarm>();
 /** How many of them somebody waits for. */
 let awaited = 0;
 /** By the monotonic clock, on which timers run: it stands still while the machine sleeps. */
 let nextLook = Infinity;
+let nextSurvey = -Infinity;
 let timer: unknown;
 
 /** In milliseconds: how long a jump of the wall clock may go unnoticed. */

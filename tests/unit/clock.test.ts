@@ -74,6 +74,19 @@ test('an alarm rings within a second of waking where the machine slept', async (
   assert.equal(rings, 1);
 });
 
+test('so it does while others ring all the time', async () => {
+  const often = new Alarm(() => often.setIn(70));
+  often.setIn(70);
+  let rings = 0;
+  new Alarm(() => {
+    rings += 1;
+  }).set(later(now(), 60_000));
+  await clock.advance(500);
+  clock.suspend(60_000);
+  await clock.advance(1_000);
+  assert.equal(rings, 1);
+});
+
 test('an alarm beyond the longest timer rings when it is due', async () => {
   let rings = 0;
   const due = later(now(), 2 ** 32);
