@@ -5,6 +5,7 @@ import { shown } from '../base/shown.js';
 const stores = {
   redis: 'RedisStore',
   ioredis: 'IoredisStore',
+  '@valkey/valkey-glide': 'GlideStore',
   'memcache-client': 'MemcacheStore',
 };
 type Library = keyof typeof stores;
@@ -32,6 +33,7 @@ function libraryOf(client: unknown): string | undefined {
     const answersElsewhere = !has('connect') || Object(marks.options).legacyMode === true;
     return answersElsewhere ? 'redis in legacy mode, or a transaction' : 'redis';
   }
+  if (has('customCommand') && has('invokeScript')) return '@valkey/valkey-glide';
   if (has('eval') && typeof marks.status === 'string') return 'ioredis';
   return has('xsend') && has('gets') ? 'memcache-client' : undefined;
 }

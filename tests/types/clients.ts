@@ -2,11 +2,14 @@
  * Holds the stores' structural client types against the real clients: the compiler is the test, and
  * nothing here is ever run. The package checks compile the same lines against the built declarations.
  */
+import { Batch, GlideClient, GlideClusterClient } from '@valkey/valkey-glide';
 import { IoredisStore } from 'dlock-js/ioredis';
 import { MemcacheStore } from 'dlock-js/memcache';
 import { RedisStore } from 'dlock-js/redis';
+import { GlideStore } from 'dlock-js/valkey-glide';
 import * as ioredis6 from 'ioredis';
 import * as ioredis5 from 'ioredis5';
+import * as iovalkey from 'iovalkey';
 import { MemcacheClient } from 'memcache-client';
 import * as redis6 from 'redis';
 import * as redis4 from 'redis4';
@@ -76,6 +79,25 @@ export function ioredis5Fits(client: ioredis5.Redis, cluster: ioredis5.Cluster) 
   new IoredisStore(new ioredis5.Redis('redis://localhost', { keyPrefix: 'tenant:' }));
   new IoredisStore(new ioredis5.Redis({ name: 'main', sentinels: [{ host: 'localhost' }] }));
   new IoredisStore(new ioredis5.Cluster([{ host: 'localhost' }]));
+}
+
+/** It is ioredis, for Valkey. */
+export function iovalkeyFits(client: iovalkey.Redis, cluster: iovalkey.Cluster) {
+  new IoredisStore(client);
+  new IoredisStore(cluster);
+  new IoredisStore(new iovalkey.Redis('redis://localhost', { keyPrefix: 'tenant:' }));
+  new IoredisStore(new iovalkey.Cluster([{ host: 'localhost' }]));
+}
+
+const addresses = [{ host: 'localhost' }];
+
+export async function glideFits(client: GlideClient, cluster: GlideClusterClient) {
+  new GlideStore(client);
+  new GlideStore(client, { prefix: 'app:', listener: client });
+  new GlideStore(cluster);
+  new GlideStore(cluster, { listener: cluster });
+  new GlideStore(await GlideClient.createClient({ addresses, lazyConnect: true }));
+  new GlideStore(await GlideClusterClient.createClient({ addresses }));
 }
 
 export function memcacheClientFits() {
@@ -160,6 +182,26 @@ export function wrongPairingsDoNotCompile() {
   new IoredisStore(new ioredis5.Redis().multi());
   // @ts-expect-error no client
   new IoredisStore();
+
+  // @ts-expect-error a client of node-redis
+  new GlideStore(redis6.createClient());
+  // @ts-expect-error a client of ioredis
+  new GlideStore(new ioredis6.Redis());
+  // @ts-expect-error a client of Memcached
+  new GlideStore(memcache);
+  // @ts-expect-error a client that is still to come
+  new GlideStore(GlideClient.createClient({ addresses }));
+  // @ts-expect-error a batch
+  new GlideStore(new Batch(true));
+  // @ts-expect-error no client
+  new GlideStore();
+  // @ts-expect-error a client of GLIDE
+  new RedisStore(undefined as unknown as GlideClient);
+  // @ts-expect-error a client of GLIDE
+  new IoredisStore(undefined as unknown as GlideClient);
+  // @ts-expect-error a client of GLIDE
+  new MemcacheStore(undefined as unknown as GlideClient);
+
   // @ts-expect-error an address
   new IoredisStore('redis://localhost');
 }

@@ -1,8 +1,10 @@
 /** Each store says, when it is made, that a client is not one of its own, and which store takes it. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
+import { Batch, GlideClient, GlideClusterClient } from '@valkey/valkey-glide';
 import { Cluster, Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
+import { Redis as Valkey, Cluster as ValkeyCluster } from 'iovalkey';
 import { MemcacheClient } from 'memcache-client';
 import { createClient, createClientPool, createCluster, createSentinel } from 'redis';
 import { createClient as createClient4, createCluster as createCluster4 } from 'redis4';
@@ -13,16 +15,25 @@ import {
   createSentinel as createSentinel5,
 } from 'redis5';
 import { MemcacheStore } from '../../../src/stores/memcache.js';
+import { GlideStore } from '../../../src/stores/redis/glide.js';
 import { IoredisStore } from '../../../src/stores/redis/ioredis.js';
 import { RedisStore } from '../../../src/stores/redis/redis.js';
 
-const stores = { RedisStore, IoredisStore, MemcacheStore };
+const stores = { RedisStore, IoredisStore, GlideStore, MemcacheStore };
 type StoreName = keyof typeof stores;
 
 const rootNodes = [{ url: 'redis://127.0.0.1:1' }];
 const sentinel = { name: 'main', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] };
 const lazy = { lazyConnect: true };
 const server = '127.0.0.1:1';
+
+const addresses = [{ host: '127.0.0.1', port: 1 }];
+const glide = await GlideClient.createClient({ addresses, ...lazy });
+const glideCluster = await GlideClusterClient.createClient({ addresses, ...lazy });
+after(() => {
+  glide.close();
+  glideCluster.close();
+});
 
 /** None of them is ever connected. */
 const clients: Record<StoreName, Record<string, object>> = {
@@ -43,13 +54,17 @@ const clients: Record<StoreName, Record<string, object>> = {
     'a Redis of ioredis 6': new Redis(lazy),
     'a Redis of ioredis 5': new Redis5(lazy),
     'a Cluster of ioredis 6': new Cluster([server], lazy),
+    'a Redis of iovalkey': new Valkey(lazy),
+    'a Cluster of iovalkey': new ValkeyCluster([server], lazy),
   },
+  GlideStore: { 'a GlideClient': glide, 'a GlideClusterClient': glideCluster },
   MemcacheStore: { 'a client of memcache-client': new MemcacheClient({ server }) },
 };
 
 const libraries: Record<StoreName, string> = {
   RedisStore: 'redis',
   IoredisStore: 'ioredis',
+  GlideStore: '@valkey/valkey-glide',
   MemcacheStore: 'memcache-client',
 };
 
@@ -93,6 +108,7 @@ const strangers: Record<string, object> = {
   'a client that calls back (redis 3)': { eval: () => true, EVAL: () => true, connected: true },
   memjs: { get() {}, set() {}, add() {}, delete() {} },
   'a client that calls back (memcached)': { get() {}, gets() {}, add() {}, cas() {} },
+  'a batch of GLIDE': new Batch(false),
   'a pipeline of ioredis': new Redis(lazy).pipeline(),
   'a promise of a client': Promise.resolve(createClient()),
   'a store': new RedisStore(createClient()),
