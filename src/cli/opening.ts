@@ -7,7 +7,8 @@ import type { LockStore } from '../index.js';
 import type { Settings } from './arguments.js';
 import { UnusableStore } from './client.js';
 import type { Narrator } from './narrator.js';
-import { type NamedStore, type OpenStore, storeNamedBy } from './store.js';
+import type { OpenStore } from './place.js';
+import { type NamedStore, storeNamedBy } from './store.js';
 
 /** The pauses between attempts grow from the first to the last of these, in milliseconds. */
 const shortestPause = 100;
