@@ -7,6 +7,7 @@ const stores = {
   ioredis: 'IoredisStore',
   '@valkey/valkey-glide': 'GlideStore',
   'memcache-client': 'MemcacheStore',
+  'mysql2/promise or mariadb': 'MysqlStore',
 };
 type Library = keyof typeof stores;
 
@@ -35,5 +36,18 @@ function libraryOf(client: unknown): string | undefined {
   }
   if (has('customCommand') && has('invokeScript')) return '@valkey/valkey-glide';
   if (has('eval') && typeof marks.status === 'string') return 'ioredis';
+  if (has('query') && has('execute')) return libraryOfMysql(marks, has);
   return has('xsend') && has('gets') ? 'memcache-client' : undefined;
+}
+
+function libraryOfMysql(
+  marks: Partial<Record<string, unknown>>,
+  has: (method: string) => boolean,
+): string {
+  if (has('promise')) return 'mysql2 that calls back; pass what its .promise() gives';
+  // The name of the class is all that tells them apart.
+  if (marks.constructor?.name.endsWith('Callback')) {
+    return 'mariadb/callback; import mariadb itself';
+  }
+  return has('of') || !has('end') ? 'a cluster of servers' : 'mysql2/promise or mariadb';
 }

@@ -1,6 +1,7 @@
 /** Opens a store by its URL, for tests that run in processes of their own. */
 import { fileURLToPath } from 'node:url';
 import { FileStore } from 'dlock-js/file';
+import { MysqlStore } from 'dlock-js/mysql';
 import { QuorumStore } from 'dlock-js/quorum';
 import { RedisStore } from 'dlock-js/redis';
 import { PostgresStore } from '../../examples/postgres-store.js';
@@ -13,7 +14,7 @@ export interface OpenStore {
 }
 
 /**
- * `redis://host:port`, `redis+pool://host:port`, `memcache://host:port`, `postgres://...` or
+ * `redis://host:port`, `redis+pool://host:port`, `memcache://host:port`, `postgres://...`, `mysql://...` or
  * `file:///directory`; several, with commas between them, are a quorum.
  */
 export async function openStore(url: string): Promise<OpenStore> {
@@ -26,6 +27,11 @@ export async function openStore(url: string): Promise<OpenStore> {
     const { Pool } = await import('pg');
     const pool = new Pool({ connectionString: url });
     return { store: new PostgresStore(pool), close: () => pool.end() };
+  }
+  if (protocol === 'mysql:') {
+    const { createPool } = await import('mysql2/promise');
+    const pool = createPool(url);
+    return { store: new MysqlStore(pool), close: () => pool.end() };
   }
   if (protocol === 'redis+pool:') {
     const { createClientPool } = await import('redis');

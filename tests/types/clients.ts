@@ -5,12 +5,17 @@
 import { Batch, GlideClient, GlideClusterClient } from '@valkey/valkey-glide';
 import { IoredisStore } from 'dlock-js/ioredis';
 import { MemcacheStore } from 'dlock-js/memcache';
+import { MysqlStore } from 'dlock-js/mysql';
 import { RedisStore } from 'dlock-js/redis';
 import { GlideStore } from 'dlock-js/valkey-glide';
 import * as ioredis6 from 'ioredis';
 import * as ioredis5 from 'ioredis5';
 import * as iovalkey from 'iovalkey';
+import * as mariadb from 'mariadb';
+import * as mariadbCallback from 'mariadb/callback';
 import { MemcacheClient } from 'memcache-client';
+import * as mysql2Callback from 'mysql2';
+import * as mysql2 from 'mysql2/promise';
 import * as redis6 from 'redis';
 import * as redis4 from 'redis4';
 import * as redis5 from 'redis5';
@@ -105,7 +110,35 @@ export function memcacheClientFits() {
   new MemcacheStore(new MemcacheClient({ server: { servers: [{ server: 'localhost:11211' }] } }));
 }
 
+export async function mysqlClientsFit(pool: mysql2.Pool, connection: mysql2.Connection) {
+  new MysqlStore(pool);
+  new MysqlStore(connection);
+  new MysqlStore(await pool.getConnection());
+  new MysqlStore(mysql2Callback.createPool('mysql://localhost').promise());
+  new MysqlStore((text, values) => pool.execute(text, values as string[]));
+  const other = mariadb.createPool('mariadb://localhost');
+  new MysqlStore(other);
+  new MysqlStore(await other.getConnection());
+}
+
 export function wrongPairingsDoNotCompile() {
+  // @ts-expect-error it calls back
+  new MysqlStore(mysql2Callback.createPool('mysql://localhost'));
+  // @ts-expect-error it calls back
+  new MysqlStore(mysql2Callback.createConnection('mysql://localhost'));
+  // @ts-expect-error it calls back
+  new MysqlStore(mariadbCallback.createPool('mariadb://localhost'));
+  // @ts-expect-error the module
+  new MysqlStore(mysql2);
+  // @ts-expect-error a pool that is still to come
+  new MysqlStore(mysql2.createConnection('mysql://localhost'));
+  // @ts-expect-error a client of Redis
+  new MysqlStore(redis6.createClient());
+  // @ts-expect-error a client of ioredis
+  new MysqlStore(new ioredis6.Redis());
+  // @ts-expect-error an address
+  new MysqlStore('mysql://localhost');
+
   // @ts-expect-error a client of Memcached
   new RedisStore(memcache);
   // @ts-expect-error no client
