@@ -1,10 +1,11 @@
 /**
- * Redis and Memcached for the tests: real servers, which end with the process that started them.
+ * Redis, Memcached and etcd for the tests: real servers, which end with the process that started them.
  * A server is looked for in the environment, in Docker, on PATH, and last in Debian's packages.
  */
 import { prepareContainers } from './servers/containers.js';
+import { withDirectory } from './servers/etcd.js';
 import { provide } from './servers/install.js';
-import { memcached, redis, type ServerKind } from './servers/kinds.js';
+import { etcd, memcached, redis, type ServerKind } from './servers/kinds.js';
 import { startProcess } from './servers/processes.js';
 
 /** A server of the test's own, which the test may torture. All promises resolve once it is so. */
@@ -15,7 +16,7 @@ export interface OwnServer extends AsyncDisposable {
   thaw(): Promise<void>;
   /** Ends it at once, frozen or not, with all that it knows. */
   kill(): Promise<void>;
-  /** Brings it back, empty, on the same port with the same arguments. Kills it first if it runs. */
+  /** Brings it back, empty (but for etcd), on the same port with the same arguments. Kills it first if it runs. */
   restart(): Promise<void>;
   /** Ends it for good; so does disposal, and the end of the process. */
   stop(): Promise<void>;
@@ -43,6 +44,17 @@ export async function startMemcached(
 ): Promise<OwnServer & { address: string }> {
   const server = await start(memcached, args);
   return { ...server, address: `127.0.0.1:${server.port}` };
+}
+
+/** The URL of an etcd of one node that all tests of this process share. */
+export function sharedEtcd(): Promise<string> {
+  return share(etcd, async () => (await startEtcd()).url);
+}
+
+/** Unlike the others, it keeps what it knows when it is killed, or restarted. */
+export async function startEtcd(args: string[] = []): Promise<OwnServer & { url: string }> {
+  const server = await withDirectory((data) => start(etcd, [...args, ...data]));
+  return { ...server, url: `http://127.0.0.1:${server.port}` };
 }
 
 const shared = new Map<ServerKind, Promise<string>>();
