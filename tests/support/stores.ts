@@ -1,5 +1,6 @@
 /** Opens a store by its URL, for tests that run in processes of their own. */
 import { fileURLToPath } from 'node:url';
+import { EtcdStore } from 'dlock-js/etcd';
 import { FileStore } from 'dlock-js/file';
 import { QuorumStore } from 'dlock-js/quorum';
 import { RedisStore } from 'dlock-js/redis';
@@ -13,10 +14,15 @@ export interface OpenStore {
 }
 
 /**
- * `redis://host:port`, `redis+pool://host:port`, `memcache://host:port`, `postgres://...` or
- * `file:///directory`; several, with commas between them, are a quorum.
+ * `redis://host:port`, `redis+pool://host:port`, `memcache://host:port`, `postgres://...`,
+ * `etcd://host:port,host:port` (one cluster) or `file:///directory`; several others, with commas between them, are a quorum.
  */
 export async function openStore(url: string): Promise<OpenStore> {
+  if (url.startsWith('etcd:')) {
+    const endpoints = url.slice('etcd://'.length).split(',');
+    const store = new EtcdStore(endpoints.map((address) => `http://${address}`));
+    return { store, close: async () => {} };
+  }
   if (url.includes(',')) return openQuorum(url.split(','));
   const { protocol } = new URL(url);
   if (protocol === 'file:') {

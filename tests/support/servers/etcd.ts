@@ -1,5 +1,6 @@
 /** etcd for the tests: one node or three, as processes of this machine, which keep their data over a restart. */
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { get } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { eventually } from '../../../src/testing/fixture.js';
@@ -20,11 +21,14 @@ export interface EtcdCluster extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+/** Where there is such a place, nobody waits for the disk. */
+const inMemory = existsSync('/dev/shm') ? '/dev/shm' : undefined;
+
 /** Gives a server a directory of its own, as etcd insists on it (mode 0700), which goes with the server. */
 export async function withDirectory(
   start: (args: string[]) => Promise<OwnServer>,
 ): Promise<OwnServer> {
-  const directory = temporaryDirectory();
+  const directory = temporaryDirectory(inMemory);
   const server = await start(['--data-dir', directory]);
   const stop = async () => {
     await server.stop();
