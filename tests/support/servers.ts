@@ -1,10 +1,12 @@
 /**
- * Redis, Memcached and MariaDB for the tests: real servers, which end with the process that started them.
+ * Redis, Memcached, MariaDB and etcd for the tests: real servers, which end with the process that started
+ * them.
  * A server is looked for in the environment, in Docker, on PATH, and last in Debian's packages.
  */
 import { prepareContainers } from './servers/containers.js';
+import { withDirectory } from './servers/etcd.js';
 import { provide } from './servers/install.js';
-import { mariadb, memcached, redis, type ServerKind } from './servers/kinds.js';
+import { etcd, mariadb, memcached, redis, type ServerKind } from './servers/kinds.js';
 import { startProcess } from './servers/processes.js';
 
 /** A server of the test's own, which the test may torture. All promises resolve once it is so. */
@@ -17,7 +19,7 @@ export interface OwnServer extends AsyncDisposable {
   kill(): Promise<void>;
   /**
    * Brings it back on the same port with the same arguments, with what it keeps on disk, which is nothing
-   * but for MariaDB. Kills it first if it runs.
+   * but for MariaDB and etcd. Kills it first if it runs.
    */
   restart(): Promise<void>;
   /** Ends it for good; so does disposal, and the end of the process. */
@@ -57,6 +59,17 @@ export function sharedMysql(): Promise<string> {
 export async function startMysql(args: string[] = []): Promise<OwnServer & { url: string }> {
   const server = await start(mariadb, args);
   return { ...server, url: `mysql://root@127.0.0.1:${server.port}` };
+}
+
+/** The URL of an etcd of one node that all tests of this process share. */
+export function sharedEtcd(): Promise<string> {
+  return share(etcd, async () => (await startEtcd()).url);
+}
+
+/** Unlike the others, it keeps what it knows when it is killed, or restarted. */
+export async function startEtcd(args: string[] = []): Promise<OwnServer & { url: string }> {
+  const server = await withDirectory((data) => start(etcd, [...args, ...data]));
+  return { ...server, url: `http://127.0.0.1:${server.port}` };
 }
 
 const shared = new Map<ServerKind, Promise<string>>();

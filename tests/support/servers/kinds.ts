@@ -97,6 +97,39 @@ export const mariadb: ServerKind = {
   },
 };
 
+/** Of all that this process starts. */
+const etcdName = `dlock-tests-${process.pid}`;
+
+export const etcd: ServerKind = {
+  name: 'etcd',
+  variable: 'DLOCK_TEST_ETCD',
+  example: 'http://127.0.0.1:2379',
+  image: process.env.DLOCK_TEST_ETCD_IMAGE ?? 'quay.io/coreos/etcd:v3.5.21',
+  containerPort: 2379,
+  program: 'etcd',
+  debianPackage: 'etcd-server',
+  arguments: (host, port) =>
+    `--name ${etcdName} --log-level error --listen-client-urls http://${host}:${port} --advertise-client-urls http://127.0.0.1:${port} --listen-peer-urls http://127.0.0.1:0`.split(
+      ' ',
+    ),
+  // A cluster is healthy once somebody leads. By the name in its command line ours is told from others.
+  async isUp(port) {
+    const [health, variables] = await Promise.all(
+      ['health', 'debug/vars'].map((path) => read(`http://127.0.0.1:${port}/${path}`)),
+    );
+    return /"health":"?true/.test(health ?? '') && variables?.includes(etcdName) === true;
+  },
+};
+
+/** The body of a page; undefined: none within a second. */
+async function read(url: string): Promise<string | undefined> {
+  try {
+    return await (await fetch(url, { signal: AbortSignal.timeout(1_000) })).text();
+  } catch {
+    return undefined; // refused, cut, or too late: the caller waits for an answer, not for a reason
+  }
+}
+
 /** An answer that names no process is from one of ours that wants a password first, or speaks TLS alone. */
 async function answers(port: number, question: string, named: RegExp, processId?: number) {
   const answer = await ask(port, question);
