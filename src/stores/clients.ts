@@ -6,8 +6,11 @@ const stores = {
   redis: 'RedisStore',
   ioredis: 'IoredisStore',
   'memcache-client': 'MemcacheStore',
+  pg: 'PostgresStore',
+  postgres: 'PostgresStore',
+  pglite: 'PostgresStore',
 };
-type Library = keyof typeof stores;
+export type Library = keyof typeof stores;
 
 /**
  * Other clients have methods of the same names, which take other arguments or answer otherwise: a
@@ -24,7 +27,8 @@ export function checkClient(library: Library, client: unknown): void {
   throw new TypeError(`${stores[library]} needs a client of ${library}, not ${given}${hint}`);
 }
 
-function libraryOf(client: unknown): string | undefined {
+/** The library of a client, or what it is instead; undefined: unknown. */
+export function libraryOf(client: unknown): string | undefined {
   const marks = Object(client) as Partial<Record<string, unknown>>;
   const has = (method: string) => typeof marks[method] === 'function';
   if (has('EVAL')) {
@@ -33,5 +37,18 @@ function libraryOf(client: unknown): string | undefined {
     return answersElsewhere ? 'redis in legacy mode, or a transaction' : 'redis';
   }
   if (has('eval') && typeof marks.status === 'string') return 'ioredis';
-  return has('xsend') && has('gets') ? 'memcache-client' : undefined;
+  if (has('xsend') && has('gets')) return 'memcache-client';
+  return libraryOfSql(marks, has);
+}
+
+function libraryOfSql(
+  marks: Partial<Record<string, unknown>>,
+  has: (method: string) => boolean,
+): string | undefined {
+  if (has('unsafe')) return 'postgres';
+  if (has('raw') && has('queryBuilder')) return 'knex';
+  if (!has('query')) return undefined;
+  if (has('exec') && marks.waitReady) return 'pglite';
+  // A pool, and a client.
+  return (has('Client') && has('connect')) || marks.connectionParameters ? 'pg' : undefined;
 }
