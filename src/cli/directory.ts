@@ -15,7 +15,7 @@ export function placeInDirectory(path: string): Place {
     check({ prefix }) {
       if (prefix === undefined) return;
       throw new UsageError(
-        '--prefix is for Redis, Memcached and etcd; to keep locks in a directory apart, name another one',
+        '--prefix is for servers; to keep locks in a directory apart, name another one',
       );
     },
     connects: false,

@@ -1,12 +1,15 @@
 /** The URL of a store, or a list of them: where it says that the store is, and what of it is secret. */
 import { UsageError } from './arguments.js';
 import { directory } from './directory.js';
+import { etcd } from './etcd.js';
 import { memcached } from './memcached.js';
+import { mysql } from './mysql.js';
 import type { Kind, Place } from './place.js';
+import { postgres } from './postgres.js';
 import { redis } from './redis.js';
 import { parseUrl } from './url-parts.js';
 
-const kinds: readonly Kind[] = [redis, memcached, directory];
+const kinds: readonly Kind[] = [redis, postgres, mysql, etcd, memcached, directory];
 
 /**
  * @param list the URL of a store; or several, with commas between them.
