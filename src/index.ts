@@ -22,4 +22,4 @@ export type { DlockEvents, LeaseEvent } from './base/events.js';
 export type { Lease } from './lease/lease.js';
 export type { Leases } from './lease/leases.js';
 export type { LeaseTicket } from './lease/ticket.js';
-export type { Attempt, LockStore, News } from './store.js';
+export type { Attempt, LockStore, News, Query } from './store.js';

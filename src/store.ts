@@ -91,11 +91,30 @@ export interface LockStore {
   watch?: ((name: string, wake: (news?: News) => void) => Promise<AsyncDisposable>) | undefined;
 
   /**
+   * Passes the lock from `token` to `heir`, for `ttl` milliseconds, by `query`, which belongs to a transaction
+   * of the caller's: so it is done if that commits, and nobody else can take the lock before that has ended.
+   * False: `token` does not hold the lock by the clock of the server, and nothing was changed. It repeats
+   * nothing, since after an error the transaction is to be rolled back.
+   *
+   * Optional, for a store whose locks live in a database: by it `once` records what is done in the
+   * transaction that does it.
+   */
+  record?:
+    | ((query: Query, name: string, token: string, heir: string, ttl: number) => Promise<boolean>)
+    | undefined;
+
+  /**
    * Resolves when nothing goes on that the store does of its own accord, such as giving back what it was
    * granted for nobody. Optional: most stores do nothing that they were not asked for.
    */
   settled?: (() => Promise<void>) | undefined;
 }
+
+/**
+ * Sends one statement, in the dialect and with the placeholders of the store's own client, and resolves to
+ * what came of it, in whatever form the caller's client gives that.
+ */
+export type Query = (text: string, values: unknown[]) => Promise<unknown>;
 
 /**
  * What a store that keeps a queue says when it wakes: `token`, whose turn it is, if the store knows, so that

@@ -1,17 +1,37 @@
-/** Memcached by its host. */
-import { MemcacheStore, type MemcacheStoreOptions } from '../stores/memcache.js';
+/** Memcached. */
+import { MemcacheStore } from '../stores/memcache.js';
+import { UsageError } from './arguments.js';
 import { connectTimeout, load } from './client.js';
-import type { MemcachedServer } from './place.js';
+import { hostAndPort, identityOfHost } from './hosts.js';
+import type { Kind, Place } from './place.js';
+import { hostOf, parseUrl } from './url-parts.js';
 
-/** This client connects with its first request. */
-export async function openMemcached(
-  { address: { host, port } }: MemcachedServer,
-  options: MemcacheStoreOptions,
-): Promise<MemcacheStore> {
-  const { MemcacheClient } = await load('memcache-client', () => import('memcache-client'));
-  const server = new Address(host, port) as unknown as string;
-  return new MemcacheStore(new MemcacheClient({ server: { server }, connectTimeout }), options);
+export const memcached: Kind = { schemes: ['memcache://'], read };
+
+function read(url: string): Place {
+  const parsed = parseUrl(url);
+  const { hostname, pathname, username, password } = parsed;
+  if (!hostname || username || password || pathname.length > 1) {
+    throw new UsageError('the URL of a Memcached server is memcache://host[:port]');
+  }
+  const address = hostOf(parsed, 11_211);
+  return {
+    name: `memcache://${hostAndPort(address)}`,
+    identities: () => [identityOfHost(address)],
+    check: (options) => void new MemcacheStore(standIn, options),
+    connects: false,
+    async load() {
+      const { MemcacheClient } = await load('memcache-client', () => import('memcache-client'));
+      const server = new Address(address.host, address.port) as unknown as string;
+      return async (options) =>
+        new MemcacheStore(new MemcacheClient({ server: { server }, connectTimeout }), options);
+    },
+  };
 }
+
+const refuse = () => Promise.reject(new Error('not connected'));
+/** A client that stands for one that is yet to be made. */
+const standIn = { add: refuse, gets: refuse, cas: refuse, xsend: refuse };
 
 /**
  * What the client takes for a text `host:port`. It splits that at each colon, and takes what is

@@ -7,7 +7,8 @@ import type { LockStore } from '../index.js';
 import type { Settings } from './arguments.js';
 import { UnusableStore } from './client.js';
 import type { Narrator } from './narrator.js';
-import { type NamedStore, type OpenStore, storeNamedBy } from './store.js';
+import type { OpenStore } from './place.js';
+import { type NamedStore, storeNamedBy } from './store.js';
 
 /** The pauses between attempts grow from the first to the last of these, in milliseconds. */
 const shortestPause = 100;
@@ -82,8 +83,11 @@ async function checkAnswers(store: OpenStore, name: string): Promise<void> {
 
 /** What the system says of a connection to a server that does not run, or is not known yet. */
 const unreachable = /^(ECONNREFUSED|ENOENT|EHOSTUNREACH|ENETUNREACH|ENETDOWN|EAI_AGAIN|ENOTFOUND)$/;
-/** The first words of what Redis answers while it comes up. */
-const comingUp = /^(LOADING|MASTERDOWN|CLUSTERDOWN) /;
+/** The first words of what Redis and etcd answer while they come up. */
+const comingUp =
+  /^(LOADING|MASTERDOWN|CLUSTERDOWN) |^etcdserver: (no leader|not ready|request timed out)/;
+/** What PostgreSQL answers while it comes up: `cannot_connect_now`. */
+const startingUp = '57P03';
 
 /**
  * Whether an error, or one of those behind it, says so. A server that accepts and is silent, or
@@ -99,6 +103,6 @@ function isNotUp(error: unknown): boolean {
   } = Object(error) as Partial<AggregateError> & NodeJS.ErrnoException;
   const connecting = syscall === 'connect' || syscall === 'getaddrinfo';
   if (connecting && unreachable.test(code ?? '')) return true;
-  if (comingUp.test(message ?? '')) return true;
+  if (comingUp.test(message ?? '') || code === startingUp) return true;
   return [...errors, ...(cause === undefined ? [] : [cause])].some(isNotUp);
 }

@@ -1,8 +1,9 @@
 /** The clients of node-redis (4, 5, 6) for each kind of place, not connected yet. */
-import { readFileSync } from 'node:fs';
 import type { RedisClient } from '../stores/redis/redis.js';
 import { connectTimeout, UnusableStore } from './client.js';
-import type { Host, RedisCluster, RedisSentinel, RedisServer, TlsFiles } from './place.js';
+import type { Host } from './hosts.js';
+import type { RedisCluster, RedisSentinel, RedisServer } from './redis-url.js';
+import { contentsOf } from './tls-files.js';
 
 export type Redis = typeof import('redis');
 
@@ -56,17 +57,4 @@ export function topologyClient(
     nodeClientOptions: { ...credentials, socket },
     sentinelClientOptions: { socket },
   });
-}
-
-/** The options of `tls.connect`, by what the files are. */
-function contentsOf({ cacert, cert, key }: TlsFiles) {
-  try {
-    return {
-      ...(cacert && { ca: readFileSync(cacert) }),
-      ...(cert && { cert: readFileSync(cert) }),
-      ...(key && { key: readFileSync(key) }),
-    };
-  } catch (error) {
-    throw new UnusableStore((error as Error).message);
-  }
 }

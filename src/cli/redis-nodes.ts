@@ -1,9 +1,10 @@
 /** Which nodes of a cluster, or which sentinels, can be asked. */
 import { pause } from '../base/clock.js';
 import { connectTimeout } from './client.js';
-import type { Host, RedisCluster, RedisSentinel } from './place.js';
+import type { Host } from './hosts.js';
 import type { Redis } from './redis-clients.js';
 import { type Connections, close } from './redis-connections.js';
+import type { RedisCluster, RedisSentinel } from './redis-url.js';
 
 /** How much longer than the first the others may take to greet, in milliseconds. */
 const grace = 250;

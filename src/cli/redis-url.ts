@@ -1,12 +1,57 @@
-/** The URLs of Redis: a server, by its host or its socket, a cluster, or what sentinels watch over. */
+/** The URLs of Redis and Valkey: a server, by its host or its socket, a cluster, or what sentinels watch over. */
 import { UsageError } from './arguments.js';
-import type { Host, RedisPlace, RedisServer, TlsFiles } from './place.js';
-import { credentialsOf, decoded, hostOf } from './url-parts.js';
+import type { Host, Socket } from './hosts.js';
+import { readTlsFiles, type TlsFiles } from './tls-files.js';
+import {
+  type Credentials,
+  credentialsOf,
+  decoded,
+  hostOf,
+  parseUrl,
+  parseUrlWithParameters,
+  readTopology,
+} from './url-parts.js';
+
+export interface RedisServer {
+  readonly kind: 'redis';
+  readonly address: Host | Socket;
+  readonly database: number;
+  readonly credentials: Credentials;
+  /** Undefined: no TLS. */
+  readonly tls: TlsFiles | undefined;
+}
+
+export interface RedisCluster {
+  readonly kind: 'cluster';
+  readonly nodes: readonly Host[];
+  readonly credentials: Credentials;
+}
+
+export interface RedisSentinel {
+  readonly kind: 'sentinel';
+  readonly nodes: readonly Host[];
+  /** What the sentinels call the master. */
+  readonly master: string;
+  /** Those of the servers, not of the sentinels. */
+  readonly credentials: Credentials;
+}
+
+export type RedisPlace = RedisServer | RedisCluster | RedisSentinel;
 
 const usualPort = 6_379;
 
-export function readRedisServer(parsed: URL): RedisServer {
-  const { hostname, pathname, username, password, protocol, search } = parsed;
+/** Valkey speaks as Redis does, and is found by the same URLs. */
+export function readRedisUrl(url: string): RedisPlace {
+  const known = url.replace(/^valkey/i, 'redis').replace(/^rediss(?=s)/i, 'redis');
+  if (/^redis\+unix:/i.test(known)) return readSocket(known);
+  if (/^redis\+/i.test(known)) return readNodes(known);
+  return readServer(known);
+}
+
+function readServer(url: string): RedisServer {
+  const isSecure = /^rediss:/i.test(url);
+  const parsed = isSecure ? parseUrlWithParameters(url) : parseUrl(url);
+  const { hostname, pathname, username, password, search } = parsed;
   if (!hostname || !/^\/?\d*$/.test(pathname)) {
     throw new UsageError(
       'the URL of a Redis server is redis://[[user]:password@]host[:port][/database]',
@@ -17,33 +62,15 @@ export function readRedisServer(parsed: URL): RedisServer {
     address: hostOf(parsed, usualPort),
     database: Number(pathname.slice(1)),
     credentials: credentialsOf(username, password),
-    tls: protocol === 'rediss:' ? tlsFilesOf(search) : undefined,
+    tls: isSecure ? readTlsFiles(search, 'rediss://') : undefined,
   };
 }
 
-/** A parameter that is none of these may be the end of a password, and is not shown. */
-function tlsFilesOf(search: string): TlsFiles {
-  const pairs = search.slice(1).split('&').filter(Boolean);
-  const files = pairs.map((pair): [string, string] => {
-    const [, name, path] = /^(cacert|cert|key)=(.+)$/.exec(pair) ?? [];
-    if (name === undefined || path === undefined) {
-      throw new UsageError(
-        'the parameters of a rediss:// URL are ?cacert=, ?cert= and ?key=, each with the path of a PEM file',
-      );
-    }
-    return [name, decoded(path)];
-  });
-  const tls: TlsFiles = Object.fromEntries(files);
-  if ((tls.cert === undefined) !== (tls.key === undefined)) {
-    throw new UsageError('the parameters cert and key of a rediss:// URL need each other');
-  }
-  return tls;
-}
-
+/** To the parser it is no URL, with a path behind credentials and no host. */
 const socket =
   /^redis\+unix:\/\/(?:(?<user>[^@:/?#]*)(?::(?<secret>[^@/?#]*))?@)?(?<path>\/[^?#@]+)(?:\?db=(?<database>\d+))?$/i;
 
-export function readRedisSocket(url: string): RedisServer {
+function readSocket(url: string): RedisServer {
   const { user, secret, path, database = '0' } = socket.exec(url)?.groups ?? {};
   if (path === undefined) {
     throw new UsageError(
@@ -59,28 +86,17 @@ export function readRedisSocket(url: string): RedisServer {
   };
 }
 
-const topology =
-  /^redis\+(?<kind>cluster|sentinel):\/\/(?:(?<user>[^@:/?#]*)(?::(?<secret>[^@/?#]*))?@)?(?<hosts>[^@/?#]+)(?:\/(?<name>[^/?#@]*))?$/i;
-
-export function readRedisTopology(url: string): RedisPlace {
-  const { kind = '', user, secret, hosts = '', name = '' } = topology.exec(url)?.groups ?? {};
+function readNodes(url: string): RedisPlace {
+  const [, kind = ''] = /^redis\+(cluster|sentinel):/i.exec(url) ?? [];
   const isSentinel = kind.toLowerCase() === 'sentinel';
-  const usual = isSentinel ? 26_379 : usualPort;
-  const nodes = hosts.split(',').flatMap((host) => nodeOf(host, usual));
-  if (nodes.length < hosts.split(',').length || isSentinel !== name.length > 0) {
+  const { nodes, credentials, rest } = readTopology(url, isSentinel ? 26_379 : usualPort) ?? {};
+  const [, master = ''] = /^\/([^/?]*)$/.exec(rest ?? '') ?? [];
+  const isWhole = rest === '' || /^\/[^/?]*$/.test(rest ?? '');
+  if (!kind || !nodes || !credentials || !isWhole || isSentinel !== master.length > 0) {
     throw new UsageError(
       'the URL is redis+cluster://[[user]:password@]host[:port][,host[:port]...], or redis+sentinel://[[user]:password@]host[:port][,host[:port]...]/master',
     );
   }
-  const credentials = credentialsOf(user, secret);
   if (!isSentinel) return { kind: 'cluster', nodes, credentials };
-  return { kind: 'sentinel', nodes, master: decoded(name), credentials };
-}
-
-/** None: the text is no host. */
-function nodeOf(text: string, usual: number): Host[] {
-  const url = `redis://${text}`;
-  if (!URL.canParse(url)) return [];
-  const parsed = new URL(url);
-  return parsed.hostname ? [hostOf(parsed, usual)] : [];
+  return { kind: 'sentinel', nodes, master: decoded(master), credentials };
 }

@@ -1,9 +1,15 @@
 /** The URL of a store, or a list of them: where it says that the store is, and what of it is secret. */
-import { fileURLToPath } from 'node:url';
 import { UsageError } from './arguments.js';
-import type { Place } from './place.js';
-import { readRedisServer, readRedisSocket, readRedisTopology } from './redis-url.js';
-import { decoded, hostOf, parseUrl } from './url-parts.js';
+import { directory } from './directory.js';
+import { etcd } from './etcd.js';
+import { memcached } from './memcached.js';
+import { mysql } from './mysql.js';
+import type { Kind, Place } from './place.js';
+import { postgres } from './postgres.js';
+import { redis } from './redis.js';
+import { parseUrl } from './url-parts.js';
+
+const kinds: readonly Kind[] = [redis, postgres, mysql, etcd, memcached, directory];
 
 /**
  * @param list the URL of a store; or several, with commas between them.
@@ -14,46 +20,18 @@ export function placesOf(list: string): Place[] {
 }
 
 function placeOf(url: string): Place {
-  // These are no URLs to the parser: a path behind credentials without a host, several hosts.
-  if (/^redis\+unix:/i.test(url)) return readRedisSocket(url);
-  if (/^redis\+/i.test(url)) return readRedisTopology(url);
-  const parsed = parseUrl(url);
-  switch (parsed.protocol) {
-    case 'file:':
-      return { kind: 'directory', directory: directoryOf(url, parsed) };
-    case 'redis:':
-    case 'rediss:':
-      return readRedisServer(parsed);
-    case 'memcache:':
-      return readMemcached(parsed);
-    default:
-      throw new UsageError(
-        'the URL of the store must begin with redis://, rediss://, redis+unix://, redis+cluster://, redis+sentinel://, memcache:// or file:',
-      );
-  }
+  const [scheme = ''] = /^[a-z+]+:/i.exec(url) ?? [];
+  const kind = kinds.find(({ schemes }) => schemes.some((each) => isScheme(each, scheme)));
+  if (kind) return kind.read(url);
+  parseUrl(url);
+  const schemes = kinds.flatMap((each) => each.schemes);
+  throw new UsageError(
+    `the URL of the store must begin with ${schemes.slice(0, -1).join(', ')} or ${schemes.at(-1)}`,
+  );
 }
 
-function readMemcached(parsed: URL): Place {
-  const { hostname, pathname, search, username, password } = parsed;
-  if (!hostname || username || password || search || pathname.length > 1) {
-    throw new UsageError('the URL of a Memcached server is memcache://host[:port]');
-  }
-  return { kind: 'memcached', address: hostOf(parsed, 11_211) };
-}
-
-function directoryOf(url: string, parsed: URL): string {
-  const whole = /^file:\/(?!\/[^/]|\/?$)/i.test(url) || /^file:\/\/(localhost)?\/./i.test(url);
-  if (!whole || parsed.search || parsed.hash) {
-    throw new UsageError(
-      'the URL of a directory names its whole path, percent-encoded, as in file:///var/lib/dlock',
-    );
-  }
-  decoded(parsed.pathname);
-  try {
-    return fileURLToPath(parsed);
-  } catch (error) {
-    throw new UsageError(`the URL of the store is invalid: ${(error as Error).message}`);
-  }
+function isScheme(known: string, scheme: string): boolean {
+  return known.replace(/\/*$/, '') === scheme.toLowerCase();
 }
 
 /** A comma parts two URLs only before a scheme: passwords and lists of hosts may hold commas too. */

@@ -1,23 +1,89 @@
 /** What the URLs of all servers have in common: how their parts are read, and when they are refused. */
 import { UsageError } from './arguments.js';
-import type { Credentials, Host } from './place.js';
+import type { Host } from './hosts.js';
+
+export interface Credentials {
+  readonly username?: string;
+  readonly password?: string;
+}
 
 /** @throws UsageError, also if the beginning of a password would be taken for the host, and shown. */
 export function parseUrl(url: string): URL {
+  const parsed = parseUrlWithParameters(url);
+  if (parsed.search) throw misplaced();
+  return parsed;
+}
+
+/** The same for a URL that may have parameters; see {@link readParameters}. */
+export function parseUrlWithParameters(url: string): URL {
   if (!URL.canParse(url)) {
     throw new UsageError(
       'the URL of the store is invalid; if it holds a password, is that percent-encoded?',
     );
   }
   const parsed = new URL(url);
-  const { protocol, pathname, search, hash } = parsed;
-  const hasParameters = search !== '' && protocol !== 'rediss:';
-  if (protocol !== 'file:' && (hash || hasParameters || `${pathname}${search}`.includes('@'))) {
-    throw new UsageError(
-      'the URL of the store has a @, # or ? behind its host; in a password it must be percent-encoded, and parameters are for rediss:// and redis+unix:// alone',
-    );
-  }
+  const { pathname, search, hash } = parsed;
+  if (hash || `${pathname}${search}`.includes('@')) throw misplaced();
   return parsed;
+}
+
+function misplaced(): UsageError {
+  return new UsageError(
+    'the URL of the store has a @, # or ? behind its host; in a password it must be percent-encoded, and parameters are for rediss://, redis+unix://, postgres://, mysql:// and etcds:// alone',
+  );
+}
+
+/**
+ * The parameters of a URL, by their names.
+ *
+ * @param rule what to say of all others: one may be the end of a password, and is not shown.
+ */
+export function readParameters<Name extends string>(
+  search: string,
+  names: readonly Name[],
+  rule: string,
+): Partial<Record<Name, string>> {
+  const parameters: Partial<Record<Name, string>> = {};
+  for (const pair of search.slice(1).split('&').filter(Boolean)) {
+    const [, key, value] = /^([^=]*)=(.+)$/.exec(pair) ?? [];
+    const name = names.find((each) => each === key);
+    if (name === undefined || value === undefined) throw new UsageError(rule);
+    parameters[name] = decoded(value);
+  }
+  return parameters;
+}
+
+/** Several hosts, with commas between them. */
+const topology =
+  /^[a-z+]+:\/\/(?:(?<user>[^@:/?#]*)(?::(?<secret>[^@/?#]*))?@)?(?<hosts>[^@/?#]+)(?<rest>[/?][^#@]*)?$/i;
+
+export interface Topology {
+  readonly nodes: readonly Host[];
+  readonly credentials: Credentials;
+  /** What stands behind the hosts. */
+  readonly rest: string;
+}
+
+/**
+ * A URL with a list of hosts, which is none to the parser.
+ *
+ * @param usual the port of a host that names none.
+ * @returns undefined: it is none.
+ */
+export function readTopology(url: string, usual: number): Topology | undefined {
+  const { user, secret, hosts, rest = '' } = topology.exec(url)?.groups ?? {};
+  if (hosts === undefined) return undefined;
+  const nodes = hosts.split(',').flatMap((host) => nodeOf(host, usual));
+  if (nodes.length < hosts.split(',').length) return undefined;
+  return { nodes, credentials: credentialsOf(user, secret), rest };
+}
+
+/** None: the text is no host. */
+function nodeOf(text: string, usual: number): Host[] {
+  const url = `redis://${text}`;
+  if (!URL.canParse(url)) return [];
+  const parsed = new URL(url);
+  return parsed.hostname ? [hostOf(parsed, usual)] : [];
 }
 
 /** @param usual the port of a URL that names none. */

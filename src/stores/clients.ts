@@ -5,9 +5,14 @@ import { shown } from '../base/shown.js';
 const stores = {
   redis: 'RedisStore',
   ioredis: 'IoredisStore',
+  '@valkey/valkey-glide': 'GlideStore',
   'memcache-client': 'MemcacheStore',
+  'mysql2/promise or mariadb': 'MysqlStore',
+  pg: 'PostgresStore',
+  postgres: 'PostgresStore',
+  pglite: 'PostgresStore',
 };
-type Library = keyof typeof stores;
+export type Library = keyof typeof stores;
 
 /**
  * Other clients have methods of the same names, which take other arguments or answer otherwise: a
@@ -24,7 +29,8 @@ export function checkClient(library: Library, client: unknown): void {
   throw new TypeError(`${stores[library]} needs a client of ${library}, not ${given}${hint}`);
 }
 
-function libraryOf(client: unknown): string | undefined {
+/** The library of a client, or what it is instead; undefined: unknown. */
+export function libraryOf(client: unknown): string | undefined {
   const marks = Object(client) as Partial<Record<string, unknown>>;
   const has = (method: string) => typeof marks[method] === 'function';
   if (has('EVAL')) {
@@ -32,6 +38,33 @@ function libraryOf(client: unknown): string | undefined {
     const answersElsewhere = !has('connect') || Object(marks.options).legacyMode === true;
     return answersElsewhere ? 'redis in legacy mode, or a transaction' : 'redis';
   }
+  if (has('customCommand') && has('invokeScript')) return '@valkey/valkey-glide';
   if (has('eval') && typeof marks.status === 'string') return 'ioredis';
-  return has('xsend') && has('gets') ? 'memcache-client' : undefined;
+  if (has('query') && has('execute')) return libraryOfMysql(marks, has);
+  if (has('xsend') && has('gets')) return 'memcache-client';
+  return libraryOfSql(marks, has);
+}
+
+function libraryOfSql(
+  marks: Partial<Record<string, unknown>>,
+  has: (method: string) => boolean,
+): string | undefined {
+  if (has('unsafe')) return 'postgres';
+  if (has('raw') && has('queryBuilder')) return 'knex';
+  if (!has('query')) return undefined;
+  if (has('exec') && marks.waitReady) return 'pglite';
+  // A pool, and a client.
+  return (has('Client') && has('connect')) || marks.connectionParameters ? 'pg' : undefined;
+}
+
+function libraryOfMysql(
+  marks: Partial<Record<string, unknown>>,
+  has: (method: string) => boolean,
+): string {
+  if (has('promise')) return 'mysql2 that calls back; pass what its .promise() gives';
+  // The name of the class is all that tells them apart.
+  if (marks.constructor?.name.endsWith('Callback')) {
+    return 'mariadb/callback; import mariadb itself';
+  }
+  return has('of') || !has('end') ? 'a cluster of servers' : 'mysql2/promise or mariadb';
 }

@@ -20,6 +20,8 @@ export interface Limits {
   readonly maxTtl?: number | undefined;
   /** The prefixes that it takes, and what to say of others. Absent: it takes no prefix. */
   readonly prefix?: { readonly allowed: RegExp; readonly rule: string };
+  /** Options that it takes besides, and checks itself. */
+  readonly others?: readonly string[];
 }
 
 /**
@@ -32,9 +34,10 @@ export interface Limits {
 export function readOptions(
   store: string,
   options: KeyedStoreOptions = {},
-  { maxTtl = Number.MAX_SAFE_INTEGER, prefix: prefixes }: Limits = {},
+  { maxTtl = Number.MAX_SAFE_INTEGER, prefix: prefixes, others = [] }: Limits = {},
 ): typeof defaults {
-  checkOptions(store, options, prefixes ? ['prefix', 'ttl', 'timeout'] : ['ttl', 'timeout']);
+  const known = [...(prefixes ? ['prefix'] : []), 'ttl', 'timeout', ...others];
+  checkOptions(store, options, known);
   const { prefix = defaults.prefix, timeout = defaults.timeout } = options;
   const { ttl = Math.min(defaults.ttl, maxTtl) } = options;
   checkTime(store, 'ttl', ttl, 1, maxTtl);

@@ -11,7 +11,16 @@ import {
 } from './consumer.js';
 
 const { devDependencies } = await readManifest(repository);
-const clients = ['ioredis', 'ioredis5', 'memcache-client', 'redis', 'redis4', 'redis5'];
+const clients = [
+  'ioredis',
+  'ioredis5',
+  'mariadb',
+  'memcache-client',
+  'mysql2',
+  'redis',
+  'redis4',
+  'redis5',
+];
 const consumer = await Consumer.create(
   Object.fromEntries(
     ['@types/node', ...clients].map((name) => [name, devDependencies[name] ?? '*']),

@@ -27,7 +27,6 @@ import fc from 'fast-check';
 import { MemcacheClient } from 'memcache-client';
 import { createClient } from 'redis';
 import { readArguments, UsageError } from '../../src/cli/arguments.js';
-import { identitiesOf, nameOf } from '../../src/cli/place.js';
 import { placesOf, secretsOf } from '../../src/cli/store-url.js';
 import { altered, thief } from '../../src/testing/fixture.js';
 import { singleServers } from './kinds.js';
@@ -240,7 +239,7 @@ describe('arguments that are anything', () => {
     const property = fc.property(fc.array(word), url, (words, url) => {
       for (const read of [
         () => readArguments(words, { DLOCK_STORE: url }),
-        () => placesOf(url).map((place) => [nameOf(place), identitiesOf(place)]),
+        () => placesOf(url).map((place) => [place.name, place.identities()]),
       ]) {
         try {
           read();

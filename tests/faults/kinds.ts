@@ -60,6 +60,18 @@ export const singleServers: StoreKind[] = [
     open: ([port], options) => openOne('ioredis 6', `redis://127.0.0.1:${port}`, options),
   },
   {
+    name: 'valkey-glide',
+    protocol: resp,
+    step: 1,
+    queuesOffline: false,
+    resends: false,
+    wakes: true,
+    limits: [1, 3],
+    servers: 1,
+    startServer: startRedis,
+    open: ([port], options) => openOne('glide', `redis://127.0.0.1:${port}`, options),
+  },
+  {
     name: 'memcache',
     protocol: memcached,
     step: 1_000,
@@ -117,7 +129,7 @@ export function setTheScene({ protocol, servers: count, startServer, open }: Sto
 
 /** A client of its own before a single server. */
 async function openOne(
-  client: 'node-redis 6' | 'ioredis 6' | 'memcache-client',
+  client: 'node-redis 6' | 'ioredis 6' | 'glide' | 'memcache-client',
   url: string,
   options: StoreOptions | undefined,
 ): Promise<OpenStore> {

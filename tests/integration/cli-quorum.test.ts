@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { createClient } from 'redis';
-import { identitiesOf } from '../../src/cli/place.js';
 import { placesOf, secretsOf } from '../../src/cli/store-url.js';
 import { assertLine, dlock, fileStore, running } from '../support/command.js';
 import { temporaryDirectory } from '../support/servers/directories.js';
@@ -156,7 +155,7 @@ describe('one server or directory has one vote, however it is spelled', { concur
       directory,
       `${directory}/below`,
     ];
-    const identities = placesOf(different.join()).flatMap(identitiesOf);
+    const identities = placesOf(different.join()).flatMap((place) => place.identities());
     assert.equal(new Set(identities).size, different.length + 2);
   });
 });

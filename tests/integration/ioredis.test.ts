@@ -1,4 +1,4 @@
-/** IoredisStore, on real servers, with both versions of ioredis that it supports. */
+/** IoredisStore, on real servers, with both versions of ioredis that it supports, and with iovalkey. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { acquire, LeaseLostError, StoreError, tryAcquire } from 'dlock-js';
@@ -6,6 +6,7 @@ import { IoredisStore } from 'dlock-js/ioredis';
 import { RedisStore } from 'dlock-js/redis';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
+import { Redis as Valkey } from 'iovalkey';
 import { createClient } from 'redis';
 import { eventually, thief } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
@@ -30,12 +31,16 @@ function connect(to = url, options: Options = {}) {
   });
 }
 
-const connectors = { 6: () => new Redis(url), 5: () => new Redis5(url) };
+const connectors = {
+  'ioredis 6': () => new Redis(url),
+  'ioredis 5': () => new Redis5(url),
+  iovalkey: () => new Valkey(url),
+};
 
-for (const [version, connectClient] of Object.entries(connectors)) {
+for (const [library, connectClient] of Object.entries(connectors)) {
   testStore({
-    name: `IoredisStore, ioredis ${version}`,
-    cases: version === '6' ? 'all' : 'essential',
+    name: `IoredisStore, ${library}`,
+    cases: library === 'ioredis 6' ? 'all' : 'essential',
     queue: true,
     sharing: true,
     create() {

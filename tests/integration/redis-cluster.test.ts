@@ -1,11 +1,14 @@
-/** RedisStore and IoredisStore on a real Redis Cluster: three masters, three replicas. */
+/** RedisStore, IoredisStore and GlideStore on a real Redis Cluster: three masters, three replicas. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { GlideClusterClient } from '@valkey/valkey-glide';
 import { acquire, type LockStore, StoreError, settled, tryAcquire } from 'dlock-js';
 import { IoredisStore } from 'dlock-js/ioredis';
 import { RedisStore } from 'dlock-js/redis';
+import { GlideStore } from 'dlock-js/valkey-glide';
 import { Cluster, Redis } from 'ioredis';
 import { Cluster as Cluster5 } from 'ioredis5';
+import { Cluster as ValkeyCluster } from 'iovalkey';
 import { BasicPooledClientSideCache, createCluster, RESP_TYPES } from 'redis';
 import { createCluster as createCluster4 } from 'redis4';
 import { createCluster as createCluster5 } from 'redis5';
@@ -55,6 +58,21 @@ async function ioredis5() {
   return { store: new IoredisStore(client), client, close: () => client.disconnect() };
 }
 
+async function iovalkey() {
+  const client = new ValkeyCluster(nodes);
+  return { store: new IoredisStore(client), close: () => client.disconnect() };
+}
+
+async function glide() {
+  const open = () => GlideClusterClient.createClient({ addresses: nodes });
+  const [client, listener] = await Promise.all([open(), open()]);
+  const close = () => {
+    client.close();
+    listener.close();
+  };
+  return { store: new GlideStore(client, { listener }), close };
+}
+
 /** The same clients, set so that numbers come as strings. */
 const inStrings: Record<string, Open> = {
   async 'node-redis 6'() {
@@ -102,6 +120,8 @@ function testCluster(name: string, open: Open, skip: Record<string, string> = {}
 const clients: Record<string, Open> = {
   'RedisStore, a cluster of node-redis 6': nodeRedis,
   'IoredisStore, a Cluster of ioredis 6': ioredis,
+  'IoredisStore, a Cluster of iovalkey': iovalkey,
+  'GlideStore, a GlideClusterClient': glide,
 };
 for (const [name, open] of Object.entries(clients)) testCluster(name, open);
 testCluster('RedisStore, a cluster of node-redis 4', nodeRedis4, {

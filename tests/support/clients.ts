@@ -5,6 +5,7 @@
 import { type IoredisClient, IoredisStore } from 'dlock-js/ioredis';
 import { MemcacheStore } from 'dlock-js/memcache';
 import { type RedisClient, RedisStore, type RedisStoreOptions } from 'dlock-js/redis';
+import { GlideStore } from 'dlock-js/valkey-glide';
 import type { LockStore } from '../../src/store.js';
 
 /** It ends at once with its block, whatever state it is in. */
@@ -56,6 +57,29 @@ export const clients = {
   async 'ioredis 5'(url: string) {
     const { Redis } = await import('ioredis5');
     return ioredis(new Redis(url, { lazyConnect: true }).on('error', ignore));
+  },
+  async iovalkey(url: string) {
+    const { Redis } = await import('iovalkey');
+    return ioredis(new Redis(url, { lazyConnect: true }).on('error', ignore));
+  },
+  /** Two: one for the scripts, and one that listens. */
+  async glide(url: string) {
+    const { openGlide } = await import('./glide.js');
+    // The time limit of the store is to count, not that of the client.
+    const open = () => openGlide(url, { requestTimeout: 60_000 });
+    const [client, listener] = await Promise.all([open(), open()]);
+    const close = async () => {
+      client.close();
+      listener.close();
+    };
+    return {
+      client,
+      connected: Promise.resolve(),
+      createStore: (options?: RedisStoreOptions) =>
+        new GlideStore(client, { ...options, listener }),
+      close,
+      [Symbol.asyncDispose]: close,
+    };
   },
   /** It connects when it is asked for something. */
   async 'memcache-client'(url: string, options: { noDelay?: boolean } = {}) {
@@ -122,7 +146,7 @@ function begun<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-const { 'memcache-client': _, ...toRedis } = clients;
+const { 'memcache-client': _, iovalkey: __, glide: ___, ...toRedis } = clients;
 
 /** Those of Redis, each connected. */
 export const redisClients: Record<string, Connect> = Object.fromEntries(

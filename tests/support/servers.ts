@@ -1,10 +1,12 @@
 /**
- * Redis and Memcached for the tests: real servers, which end with the process that started them.
+ * Redis, Memcached, MariaDB and etcd for the tests: real servers, which end with the process that started
+ * them.
  * A server is looked for in the environment, in Docker, on PATH, and last in Debian's packages.
  */
 import { prepareContainers } from './servers/containers.js';
+import { withDirectory } from './servers/etcd.js';
 import { provide } from './servers/install.js';
-import { memcached, redis, type ServerKind } from './servers/kinds.js';
+import { etcd, mariadb, memcached, redis, type ServerKind } from './servers/kinds.js';
 import { startProcess } from './servers/processes.js';
 
 /** A server of the test's own, which the test may torture. All promises resolve once it is so. */
@@ -13,9 +15,12 @@ export interface OwnServer extends AsyncDisposable {
   /** Stops it in the middle of what it does; connections stay open and nothing answers. */
   freeze(): Promise<void>;
   thaw(): Promise<void>;
-  /** Ends it at once, frozen or not, with all that it knows. */
+  /** Ends it at once, frozen or not, with all that it has in memory. */
   kill(): Promise<void>;
-  /** Brings it back, empty, on the same port with the same arguments. Kills it first if it runs. */
+  /**
+   * Brings it back on the same port with the same arguments, with what it keeps on disk, which is nothing
+   * but for MariaDB and etcd. Kills it first if it runs.
+   */
   restart(): Promise<void>;
   /** Ends it for good; so does disposal, and the end of the process. */
   stop(): Promise<void>;
@@ -43,6 +48,28 @@ export async function startMemcached(
 ): Promise<OwnServer & { address: string }> {
   const server = await start(memcached, args);
   return { ...server, address: `127.0.0.1:${server.port}` };
+}
+
+/** The URL of a plain MariaDB, or MySQL, that all tests of this process share; it names no database. */
+export function sharedMysql(): Promise<string> {
+  return share(mariadb, async () => (await startMysql()).url);
+}
+
+/** @param args further arguments of the server, such as `--transaction-isolation=SERIALIZABLE`. */
+export async function startMysql(args: string[] = []): Promise<OwnServer & { url: string }> {
+  const server = await start(mariadb, args);
+  return { ...server, url: `mysql://root@127.0.0.1:${server.port}` };
+}
+
+/** The URL of an etcd of one node that all tests of this process share. */
+export function sharedEtcd(): Promise<string> {
+  return share(etcd, async () => (await startEtcd()).url);
+}
+
+/** Unlike the others, it keeps what it knows when it is killed, or restarted. */
+export async function startEtcd(args: string[] = []): Promise<OwnServer & { url: string }> {
+  const server = await withDirectory((data) => start(etcd, [...args, ...data]));
+  return { ...server, url: `http://127.0.0.1:${server.port}` };
 }
 
 const shared = new Map<ServerKind, Promise<string>>();

@@ -1,6 +1,8 @@
 /** Opens a store by its URL, for tests that run in processes of their own. */
 import { fileURLToPath } from 'node:url';
+import { EtcdStore } from 'dlock-js/etcd';
 import { FileStore } from 'dlock-js/file';
+import { MysqlStore } from 'dlock-js/mysql';
 import { QuorumStore } from 'dlock-js/quorum';
 import { RedisStore } from 'dlock-js/redis';
 import { PostgresStore } from '../../examples/postgres-store.js';
@@ -13,10 +15,16 @@ export interface OpenStore {
 }
 
 /**
- * `redis://host:port`, `redis+pool://host:port`, `memcache://host:port`, `postgres://...` or
- * `file:///directory`; several, with commas between them, are a quorum.
+ * `redis://host:port`, `redis+pool://host:port`, `memcache://host:port`, `postgres://...`, `mysql://...`,
+ * `etcd://host:port,host:port` (one cluster) or `file:///directory`; several others, with commas between them,
+ * are a quorum.
  */
 export async function openStore(url: string): Promise<OpenStore> {
+  if (url.startsWith('etcd:')) {
+    const endpoints = url.slice('etcd://'.length).split(',');
+    const store = new EtcdStore(endpoints.map((address) => `http://${address}`));
+    return { store, close: async () => {} };
+  }
   if (url.includes(',')) return openQuorum(url.split(','));
   const { protocol } = new URL(url);
   if (protocol === 'file:') {
@@ -26,6 +34,11 @@ export async function openStore(url: string): Promise<OpenStore> {
     const { Pool } = await import('pg');
     const pool = new Pool({ connectionString: url });
     return { store: new PostgresStore(pool), close: () => pool.end() };
+  }
+  if (protocol === 'mysql:') {
+    const { createPool } = await import('mysql2/promise');
+    const pool = createPool(url);
+    return { store: new MysqlStore(pool), close: () => pool.end() };
   }
   if (protocol === 'redis+pool:') {
     const { createClientPool } = await import('redis');

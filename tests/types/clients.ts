@@ -2,12 +2,20 @@
  * Holds the stores' structural client types against the real clients: the compiler is the test, and
  * nothing here is ever run. The package checks compile the same lines against the built declarations.
  */
+import { Batch, GlideClient, GlideClusterClient } from '@valkey/valkey-glide';
 import { IoredisStore } from 'dlock-js/ioredis';
 import { MemcacheStore } from 'dlock-js/memcache';
+import { MysqlStore } from 'dlock-js/mysql';
 import { RedisStore } from 'dlock-js/redis';
+import { GlideStore } from 'dlock-js/valkey-glide';
 import * as ioredis6 from 'ioredis';
 import * as ioredis5 from 'ioredis5';
+import * as iovalkey from 'iovalkey';
+import * as mariadb from 'mariadb';
+import * as mariadbCallback from 'mariadb/callback';
 import { MemcacheClient } from 'memcache-client';
+import * as mysql2Callback from 'mysql2';
+import * as mysql2 from 'mysql2/promise';
 import * as redis6 from 'redis';
 import * as redis4 from 'redis4';
 import * as redis5 from 'redis5';
@@ -78,12 +86,59 @@ export function ioredis5Fits(client: ioredis5.Redis, cluster: ioredis5.Cluster) 
   new IoredisStore(new ioredis5.Cluster([{ host: 'localhost' }]));
 }
 
+/** It is ioredis, for Valkey. */
+export function iovalkeyFits(client: iovalkey.Redis, cluster: iovalkey.Cluster) {
+  new IoredisStore(client);
+  new IoredisStore(cluster);
+  new IoredisStore(new iovalkey.Redis('redis://localhost', { keyPrefix: 'tenant:' }));
+  new IoredisStore(new iovalkey.Cluster([{ host: 'localhost' }]));
+}
+
+const addresses = [{ host: 'localhost' }];
+
+export async function glideFits(client: GlideClient, cluster: GlideClusterClient) {
+  new GlideStore(client);
+  new GlideStore(client, { prefix: 'app:', listener: client });
+  new GlideStore(cluster);
+  new GlideStore(cluster, { listener: cluster });
+  new GlideStore(await GlideClient.createClient({ addresses, lazyConnect: true }));
+  new GlideStore(await GlideClusterClient.createClient({ addresses }));
+}
+
 export function memcacheClientFits() {
   new MemcacheStore(memcache);
   new MemcacheStore(new MemcacheClient({ server: { servers: [{ server: 'localhost:11211' }] } }));
 }
 
+export async function mysqlClientsFit(pool: mysql2.Pool, connection: mysql2.Connection) {
+  new MysqlStore(pool);
+  new MysqlStore(connection);
+  new MysqlStore(await pool.getConnection());
+  new MysqlStore(mysql2Callback.createPool('mysql://localhost').promise());
+  new MysqlStore((text, values) => pool.execute(text, values as string[]));
+  const other = mariadb.createPool('mariadb://localhost');
+  new MysqlStore(other);
+  new MysqlStore(await other.getConnection());
+}
+
 export function wrongPairingsDoNotCompile() {
+  // @ts-expect-error it calls back
+  new MysqlStore(mysql2Callback.createPool('mysql://localhost'));
+  // @ts-expect-error it calls back
+  new MysqlStore(mysql2Callback.createConnection('mysql://localhost'));
+  // @ts-expect-error it calls back
+  new MysqlStore(mariadbCallback.createPool('mariadb://localhost'));
+  // @ts-expect-error the module
+  new MysqlStore(mysql2);
+  // @ts-expect-error a pool that is still to come
+  new MysqlStore(mysql2.createConnection('mysql://localhost'));
+  // @ts-expect-error a client of Redis
+  new MysqlStore(redis6.createClient());
+  // @ts-expect-error a client of ioredis
+  new MysqlStore(new ioredis6.Redis());
+  // @ts-expect-error an address
+  new MysqlStore('mysql://localhost');
+
   // @ts-expect-error a client of Memcached
   new RedisStore(memcache);
   // @ts-expect-error no client
@@ -160,6 +215,26 @@ export function wrongPairingsDoNotCompile() {
   new IoredisStore(new ioredis5.Redis().multi());
   // @ts-expect-error no client
   new IoredisStore();
+
+  // @ts-expect-error a client of node-redis
+  new GlideStore(redis6.createClient());
+  // @ts-expect-error a client of ioredis
+  new GlideStore(new ioredis6.Redis());
+  // @ts-expect-error a client of Memcached
+  new GlideStore(memcache);
+  // @ts-expect-error a client that is still to come
+  new GlideStore(GlideClient.createClient({ addresses }));
+  // @ts-expect-error a batch
+  new GlideStore(new Batch(true));
+  // @ts-expect-error no client
+  new GlideStore();
+  // @ts-expect-error a client of GLIDE
+  new RedisStore(undefined as unknown as GlideClient);
+  // @ts-expect-error a client of GLIDE
+  new IoredisStore(undefined as unknown as GlideClient);
+  // @ts-expect-error a client of GLIDE
+  new MemcacheStore(undefined as unknown as GlideClient);
+
   // @ts-expect-error an address
   new IoredisStore('redis://localhost');
 }

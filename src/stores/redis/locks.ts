@@ -34,7 +34,8 @@ export type Evaluate = (script: string, keys: string[], args: string[]) => Promi
 /** A client, as the locks use it. */
 export interface RedisAccess {
   readonly evaluate: Evaluate;
-  readonly evaluateDigest: Evaluate;
+  /** Absent: the text of a script is sent each time. */
+  readonly evaluateDigest?: Evaluate;
   readonly openSubscriber: OpenSubscriber;
   /** Whether the subscriber is connected to the very server that carries out the scripts. */
   readonly hasOneServer: boolean;
@@ -133,7 +134,7 @@ export abstract class RedisLocks implements LockStore {
    */
   #evaluate(script: Script, keys: string[], args: string[]): Promise<unknown> {
     const { evaluate, evaluateDigest } = this.#access;
-    if (this.#seen.has(script)) {
+    if (evaluateDigest && this.#seen.has(script)) {
       return evaluateDigest(script.digest, keys, args).catch((error) => {
         if (!/^NOSCRIPT /.test(error?.message)) throw error;
         return evaluate(script.text, keys, args);

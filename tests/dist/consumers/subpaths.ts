@@ -20,6 +20,12 @@ import { FileStore, type FileStoreOptions } from 'dlock-js/file';
 import { type IoredisClient, IoredisStore, type IoredisStoreOptions } from 'dlock-js/ioredis';
 import { type MemcacheClient, MemcacheStore, type MemcacheStoreOptions } from 'dlock-js/memcache';
 import { MemoryStore, type MemoryStoreOptions } from 'dlock-js/memory';
+import {
+  type MysqlClient,
+  MysqlStore,
+  type MysqlStoreOptions,
+  schema as mysqlSchema,
+} from 'dlock-js/mysql';
 import { QuorumStore, type QuorumStoreOptions } from 'dlock-js/quorum';
 import { type RedisClient, RedisStore, type RedisStoreOptions } from 'dlock-js/redis';
 import { type StoreFixture, type StoreUnderTest, testStore } from 'dlock-js/testing';
@@ -29,12 +35,14 @@ const file: FileStoreOptions = { timeout: 1_000 };
 const redis: RedisStoreOptions = { prefix: 'app:' };
 const ioredis: IoredisStoreOptions = { timeout: 1_000 };
 const memcache: MemcacheStoreOptions = { ...redis, ttl: 60_000 };
+const mysql: MysqlStoreOptions = { table: mysqlSchema().slice(0, 5), timeout: 1_000 };
 const quorum: QuorumStoreOptions = { ttl: 60_000 };
 
 export function everyStore(
   redisClient: RedisClient,
   ioredisClient: IoredisClient,
   memcacheClient: MemcacheClient,
+  mysqlClient: MysqlClient,
 ): LockStore[] {
   const stores = [
     new MemoryStore(memory),
@@ -42,6 +50,7 @@ export function everyStore(
     new RedisStore(redisClient, redis),
     new IoredisStore(ioredisClient, ioredis),
     new MemcacheStore(memcacheClient, memcache),
+    new MysqlStore(mysqlClient, mysql),
   ];
   return [...stores, new QuorumStore(stores, quorum)];
 }

@@ -98,9 +98,13 @@ async function startContainer(docker: ContainerRuntimeClient, kind: ServerKind, 
 /** The port is that of this machine's loopback; Docker would publish it to everybody. */
 function create(docker: ContainerRuntimeClient, kind: ServerKind, port: number, args: string[]) {
   const inside = `${kind.containerPort}/tcp`;
+  const { program, imageEnvironment } = kind;
+  const startsProgram = imageEnvironment !== undefined;
+  const options = [...kind.arguments('0.0.0.0', kind.containerPort), ...args];
   return docker.container.create({
     Image: kind.image,
-    Cmd: [kind.program, ...kind.arguments('0.0.0.0', kind.containerPort), ...args],
+    Cmd: startsProgram ? options : [program, ...options],
+    Env: Object.entries(imageEnvironment ?? {}).map((entry) => entry.join('=')),
     Tty: true, // or else Docker would keep stdout and stderr apart, in a format of its own
     Labels: reaperLabel(),
     ExposedPorts: { [inside]: {} },

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** For how long a server may take to come up, in milliseconds. */
-const patience = 30_000;
+/** For how long a server may take to come up, in milliseconds: MySQL's image first makes its data. */
+const patience = 90_000;
 
 /** What a server says that found its port taken; Docker says it so as well. */
 const taken = /already (in use|allocated)/i;

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import type { OwnServer } from '../servers.js';
+import { remove, temporaryDirectory } from './directories.js';
 import type { ServerKind } from './kinds.js';
 import { comesUp, onFreePort } from './ports.js';
 
@@ -16,10 +17,17 @@ export async function works([program = '', ...args]: string[]): Promise<boolean>
 
 export function startProcess(kind: ServerKind, args: string[]): Promise<OwnServer> {
   return onFreePort(async (port) => {
-    let server = await launch(kind, port, args);
+    const directory = kind.prepare && temporaryDirectory();
+    if (directory) await kind.prepare?.(directory);
+    const command = [kind.program, ...kind.arguments('127.0.0.1', port, directory), ...args];
+    let server = await launch(kind, port, command);
     const restart = async () => {
       await server.kill();
-      server = await launch(kind, port, args);
+      server = await launch(kind, port, command);
+    };
+    const stop = async () => {
+      await server.kill();
+      if (directory) remove(directory);
     };
     return {
       port,
@@ -27,15 +35,14 @@ export function startProcess(kind: ServerKind, args: string[]): Promise<OwnServe
       thaw: async () => server.thaw(),
       kill: () => server.kill(),
       restart,
-      stop: () => server.kill(),
-      [Symbol.asyncDispose]: () => server.kill(),
+      stop,
+      [Symbol.asyncDispose]: stop,
     };
   });
 }
 
 /** @throws an Error with all that the server had to say, if it does not come up. */
-async function launch(kind: ServerKind, port: number, args: string[]) {
-  const command = [kind.program, ...kind.arguments('127.0.0.1', port), ...args];
+async function launch(kind: ServerKind, port: number, command: string[]) {
   const server = spawn([...(await tie()), ...command]);
   let ended = false;
   server.once('exit', () => {

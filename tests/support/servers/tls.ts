@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { remove, temporaryDirectory } from './directories.js';
+import { remove as removeDirectory, temporaryDirectory } from './directories.js';
 import { provide } from './install.js';
 import { redis } from './kinds.js';
 import { onFreePort } from './ports.js';
@@ -24,29 +24,39 @@ export interface TlsRedis extends AsyncDisposable {
  */
 export async function startTlsRedis(clients: 'any' | 'certified' = 'any'): Promise<TlsRedis> {
   await provide(redis);
-  await provide({ program: 'openssl', debianPackage: 'openssl' });
-  const directory = temporaryDirectory();
-  const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')];
-  const request = '-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1';
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
-  const files = ['-keyout', key, '-out', certificate];
-  await execa('openssl', ['req', ...request.split(' '), ...subject, ...files]);
-  const identity = ['--tls-cert-file', certificate, '--tls-key-file', key];
+  const { certificate, files, directory, remove } = await selfSigned();
+  const identity = ['--tls-cert-file', files.certificate, '--tls-key-file', files.key];
   return onFreePort(async (port) => {
-    const authority = ['--tls-ca-cert-file', certificate];
+    const authority = ['--tls-ca-cert-file', files.certificate];
     const auth = ['--tls-auth-clients', clients === 'certified' ? 'yes' : 'no'];
     const tls = ['--tls-port', `${port}`, ...identity, ...authority, ...auth];
     const server = await startProcess(redis, [...tls, '--dir', directory]);
     const stop = async () => {
       await server.stop();
-      remove(directory);
+      remove();
     };
     return {
       url: `rediss://localhost:${port}`,
-      certificate: await readFile(certificate, 'utf8'),
-      files: { certificate, key },
+      certificate,
+      files,
       stop,
       [Symbol.asyncDispose]: stop,
     };
   });
+}
+
+/** A certificate for `localhost` that nobody else has signed, and its key, in a directory of their own. */
+export async function selfSigned() {
+  await provide({ program: 'openssl', debianPackage: 'openssl' });
+  const directory = temporaryDirectory();
+  const files = {
+    certificate: join(directory, 'certificate.pem'),
+    key: join(directory, 'key.pem'),
+  };
+  const request = '-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1';
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+  const out = ['-keyout', files.key, '-out', files.certificate];
+  await execa('openssl', ['req', ...request.split(' '), ...subject, ...out]);
+  const certificate = await readFile(files.certificate, 'utf8');
+  return { certificate, files, directory, remove: () => removeDirectory(directory) };
 }

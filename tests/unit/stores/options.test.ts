@@ -1,6 +1,7 @@
 /** The options of every store are checked when it is made; an error shows what was received. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
+import { GlideClient } from '@valkey/valkey-glide';
 import { Redis } from 'ioredis';
 import { MemcacheClient } from 'memcache-client';
 import { createClient } from 'redis';
@@ -9,15 +10,21 @@ import { FileStore } from '../../../src/stores/file/file.js';
 import { MemcacheStore } from '../../../src/stores/memcache.js';
 import { MemoryStore } from '../../../src/stores/memory.js';
 import { QuorumStore } from '../../../src/stores/quorum/quorum.js';
+import { GlideStore } from '../../../src/stores/redis/glide.js';
 import { IoredisStore } from '../../../src/stores/redis/ioredis.js';
 import { RedisStore } from '../../../src/stores/redis/redis.js';
 
 type Create = (options?: object) => LockStore;
 
+const addresses = [{ host: '127.0.0.1', port: 1 }];
+const glide = await GlideClient.createClient({ addresses, lazyConnect: true });
+after(() => glide.close());
+
 /** None of their clients is ever connected. */
 const keyed: Record<string, Create> = {
   RedisStore: (options) => new RedisStore(createClient(), options),
   IoredisStore: (options) => new IoredisStore(new Redis({ lazyConnect: true }), options),
+  GlideStore: (options) => new GlideStore(glide, options),
   MemcacheStore: (options) => new MemcacheStore(new MemcacheClient({ server: 'a:1' }), options),
 };
 const unkeyed: Record<string, Create> = {
@@ -55,7 +62,8 @@ for (const [name, create] of Object.entries({ ...keyed, ...unkeyed })) {
   });
 
   test(`${name}: options that do not exist, or are no object`, () => {
-    const takes = name in keyed ? 'prefix, ttl, timeout' : 'ttl, timeout';
+    const listener = name === 'GlideStore' ? ', listener' : '';
+    const takes = name in keyed ? `prefix, ttl, timeout${listener}` : 'ttl, timeout';
     assert.throws(() => create({ tll: 5_000 }), {
       name: 'TypeError',
       message: `Unknown option "tll" of ${name}: it takes ${takes}`,

@@ -1,0 +1,56 @@
+/** The URLs of PostgreSQL, as psql takes them. */
+import { UsageError } from './arguments.js';
+import type { Host, Socket } from './hosts.js';
+import type { TlsFiles } from './tls-files.js';
+import {
+  type Credentials,
+  credentialsOf,
+  decoded,
+  hostOf,
+  parseUrlWithParameters,
+  readParameters,
+} from './url-parts.js';
+
+/** How psql calls them. */
+const modes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
+
+export interface PostgresServer {
+  readonly address: Host | Socket;
+  /** Of a socket, it is part of the name. */
+  readonly port: number;
+  /** Undefined: called as the user. */
+  readonly database: string | undefined;
+  readonly credentials: Credentials;
+  /** Undefined: the one that is usual. */
+  readonly table: string | undefined;
+  readonly mode: (typeof modes)[number];
+  readonly files: TlsFiles;
+}
+
+const form =
+  'the URL of a PostgreSQL server is postgres://[user[:password]@]host[:port][/database][?table=name&sslmode=mode&sslrootcert=file&sslcert=file&sslkey=file&host=directory]';
+
+export function readPostgresUrl(url: string): PostgresServer {
+  const parsed = parseUrlWithParameters(url);
+  const { hostname, pathname, search, username, password } = parsed;
+  const names = ['table', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'host'] as const;
+  const parameters = readParameters(search, names, form);
+  const { table, host, sslrootcert: cacert, sslcert: cert, sslkey: key } = parameters;
+  const [path, database] = /^\/?([^/]*)$/.exec(pathname) ?? [];
+  const isWhole = host === undefined ? hostname !== '' : host.startsWith('/');
+  if (!isWhole || path === undefined || (cert === undefined) !== (key === undefined)) {
+    throw new UsageError(form);
+  }
+  const mode = modes.find((each) => each === (parameters.sslmode ?? 'prefer'));
+  if (!mode) throw new UsageError(`the sslmode of a postgres:// URL is ${modes.join(', ')}`);
+  const address = hostOf(parsed, 5_432);
+  return {
+    address: host === undefined ? address : { path: host },
+    port: address.port,
+    database: database ? decoded(database) : undefined,
+    credentials: credentialsOf(username, password),
+    table,
+    mode,
+    files: { ...(cacert && { cacert }), ...(cert && { cert }), ...(key && { key }) },
+  };
+}

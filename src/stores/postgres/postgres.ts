@@ -1,0 +1,208 @@
+/**
+ * Locks in a table of PostgreSQL, through pg, postgres.js, or whatever sends a query.
+ *
+ * @module dlock-js/postgres
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import type { Operation } from '../../base/errors.js';
+import { shown } from '../../base/shown.js';
+import type { Attempt, LockStore, News } from '../../store.js';
+import { type KeyedStoreOptions, readOptions } from '../options.js';
+import { checkRequest } from '../requests.js';
+import { accessTo, type PgListener, type PostgresClient } from './clients.js';
+import { PostgresListener } from './listener.js';
+import { createTable, defaultTable, quotedTable } from './schema.js';
+import { Sweep } from './sweep.js';
+import { Table } from './table.js';
+
+export type {
+  PGliteClient,
+  PgClient,
+  PgListener,
+  PostgresClient,
+  PostgresJsClient,
+  PostgresQuery,
+} from './clients.js';
+
+/** `prefix` must not begin with NUL. */
+export interface PostgresStoreOptions extends KeyedStoreOptions {
+  /** The table of the locks, or `schema.table`: letters, digits and _; case counts. Default: `dlock_locks`. */
+  table?: string | undefined;
+  /**
+   * Makes a client of pg, not connected yet, by which those who wait are woken. It must lead to the same
+   * database, and there directly, not through a pooler. Default: a connection like those of the client, if that
+   * is one of pg, postgres.js or PGlite; for all others none, so that those who wait ask more often.
+   */
+  listener?: (() => PgListener) | undefined;
+}
+
+/** The statement that makes the table, for a migration. */
+export function schema(table: string = defaultTable): string {
+  return createTable(quotedTable('schema()', table));
+}
+
+/**
+ * Excludes among all that use the same table. A lock is a row, whose key is the SHA-256 of prefix + name. Needs
+ * PostgreSQL 11 or later, and the table, see {@link schema}.
+ *
+ * The client stays the caller's. Each operation must be a transaction of its own: pass a pool, not a client in
+ * the middle of a transaction. While somebody waits for a lock, the store keeps one connection more, by which it
+ * is woken.
+ */
+export class PostgresStore implements LockStore {
+  readonly ttl: number;
+  readonly timeout: number;
+  readonly ordered: boolean;
+  readonly #prefix: string;
+  readonly #channel: string;
+  readonly #table: Table;
+  readonly #sweep: Sweep;
+  readonly #listener: PostgresListener | undefined;
+
+  /** @throws TypeError or RangeError for another client, or invalid options. */
+  constructor(client: PostgresClient, options?: PostgresStoreOptions) {
+    const limits = { prefix: prefixes, others: ['table', 'listener'] };
+    const { prefix, ttl, timeout } = readOptions('PostgresStore', options, limits);
+    const { table = defaultTable, listener } = options ?? {};
+    const { query, openListener, isOrdered } = accessTo(client, listener);
+    this.ttl = ttl;
+    this.timeout = timeout;
+    this.ordered = isOrdered;
+    this.#prefix = prefix;
+    this.#table = new Table(query, table, timeout);
+    this.#sweep = new Sweep(() => this.#table.run('sweep'));
+    this.#channel = table.split('.').at(-1) ?? table;
+    if (!openListener) return;
+    const mailbox = `dlock_${randomBytes(16).toString('hex')}`;
+    this.#listener = new PostgresListener({
+      open: openListener,
+      channels: [mailbox, this.#channel],
+      notify: (channel, payload) => this.#table.run('notify', channel, payload),
+      timeout,
+    });
+  }
+
+  async acquire(name: string, token: string, ttl: number, patience?: number): Promise<Attempt> {
+    checkToken('acquire', token, ttl);
+    if (patience !== undefined && this.#listener?.mailbox) {
+      return this.#acquireInTurn(name, token, ttl, 1, patience);
+    }
+    const [row] = await this.#table.run('acquire', ...this.#lock(name), token, `${ttl}`);
+    const [holder, fence, life] = [row?.token, numberOf(row?.fence), numberOf(row?.life)];
+    if (typeof holder !== 'string' || fence < 1) throw unexpected(row);
+    if (holder === token) return { granted: true, fence };
+    return { granted: false, retryAfter: Math.max(life, 0), holder: holder.slice(0, 8) };
+  }
+
+  async acquireShared(
+    name: string,
+    token: string,
+    ttl: number,
+    limit: number,
+    patience?: number,
+  ): Promise<Attempt> {
+    checkToken('acquire', token, ttl);
+    return this.#acquireInTurn(name, token, ttl, limit, patience);
+  }
+
+  async #acquireInTurn(
+    name: string,
+    token: string,
+    ttl: number,
+    limit: number,
+    patience = 0,
+  ): Promise<Attempt> {
+    const mailbox = this.#listener?.mailbox;
+    const most = Math.min(limit, Number.MAX_SAFE_INTEGER);
+    const bid = [`${ttl}`, `${most}`, `${mailbox ? patience : 0}`, mailbox ?? ''];
+    const lock = this.#lock(name);
+    const ask = () => this.#table.run('acquireInTurn', ...lock, token, idOf(token), ...bid);
+    // No answer: the lock's row was made at the same moment, too late to be seen.
+    const row = (await ask())[0] ?? (await ask())[0];
+    if (yesOrNo(row?.granted)) return { granted: true, fence: numberOf(row?.fence) };
+    return { granted: false, retryAfter: timeOf(row?.life), placeFor: timeOf(row?.kept) };
+  }
+
+  async extend(name: string, token: string, ttl: number): Promise<boolean> {
+    checkToken('extend', token, ttl);
+    const [row] = await this.#table.run('extend', this.#key(name), token, `${ttl}`);
+    return yesOrNo(row?.ours);
+  }
+
+  async release(name: string, token: string, heir?: string): Promise<boolean> {
+    checkToken('release', token, 0);
+    const key = this.#key(name);
+    this.#sweep.begin();
+    if (heir === undefined) {
+      const [row] = await this.#table.run('release', key, token, this.#channel);
+      if (row) return yesOrNo(row.ours);
+    }
+    const ids = [idOf(token), heir === undefined ? '' : idOf(heir)];
+    const [row] = await this.#table.run('releaseInTurn', key, token, ...ids, this.#channel);
+    return row !== undefined && yesOrNo(row.ours);
+  }
+
+  async watch(name: string, wake: (news?: News) => void): Promise<AsyncDisposable> {
+    if (!this.#listener) throw new Error('This client cannot listen');
+    const [key, shownName] = this.#lock(name);
+    const watch = await this.#listener.watch(key, wake);
+    try {
+      await this.#table.run('watch', key, shownName);
+      return watch;
+    } catch (error) {
+      await watch[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  settled(): Promise<void> {
+    return this.#sweep.settled();
+  }
+
+  /** Text cannot hold every name, nor an index a long one; and a collation might call two the same. */
+  #key(name: string): string {
+    return createHash('sha256')
+      .update(this.#prefix + name)
+      .digest('hex');
+  }
+
+  /** The key, and for people the name, as far as every database can hold it. */
+  #lock(name: string): [key: string, shown: string] {
+    const text = (this.#prefix + name).slice(0, 100);
+    return [this.#key(name), text.replace(/[^ -~]/g, '?')];
+  }
+}
+
+/** By which those who wait know a token: who knows the token itself could release its lock. */
+function idOf(token: string): string {
+  return createHash('sha256').update(token).digest('hex').slice(0, 32);
+}
+
+/** What begins like that stands for a promise, or for those who share the lock. */
+function checkToken(operation: Operation, token: string, ttl: number): void {
+  checkRequest(operation, token, ttl);
+  if (token.startsWith('>')) throw new TypeError('A token must not begin with ">"');
+}
+
+/** Those out of reach of the names of Dlock itself, and of which each is another text in UTF-8. */
+const prefixes = { allowed: /^(?!\0)\P{Cs}*$/u, rule: 'be well-formed and not begin with NUL' };
+
+function yesOrNo(value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw unexpected(value);
+}
+
+/** A number, also in digits: clients can be set to give numbers as strings. */
+function numberOf(value: unknown): number {
+  const number = typeof value === 'string' && value !== '' ? Number(value) : value;
+  if (typeof number === 'number' && Number.isFinite(number)) return number;
+  throw unexpected(value);
+}
+
+function timeOf(value: unknown): number | undefined {
+  return value === null ? undefined : Math.max(numberOf(value), 0);
+}
+
+function unexpected(value: unknown): Error {
+  return new TypeError(`unexpected answer ${shown(value)}`);
+}
