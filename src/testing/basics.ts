@@ -116,6 +116,20 @@ export const basics: Case[] = [
     },
   },
   {
+    title: 'tokens that differ in one digit are two holders',
+    async run({ store, other, lock }) {
+      const holder = 'c'.repeat(32);
+      assert.equal((await store.acquire(lock, holder, 60_000)).granted, true);
+      for (const place of [0, 15, 31]) {
+        const alike = `${holder.slice(0, place)}d${holder.slice(place + 1)}`;
+        assert.equal((await other.acquire(lock, alike, 60_000)).granted, false, alike);
+        assert.equal(await other.extend(lock, alike, 60_000), false, alike);
+        assert.equal(await other.release(lock, alike), false, alike);
+      }
+      assert.equal(await store.release(lock, holder), true);
+    },
+  },
+  {
     title: 'only the owner extends or releases, and a free lock stays free',
     essential: true,
     async run({ store, lock }) {

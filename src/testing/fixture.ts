@@ -19,6 +19,8 @@ export interface StoreUnderTest {
   queue?: boolean;
   /** Whether it has `acquireShared`; `unlimited`: for any number alone. Default: false. */
   sharing?: boolean | 'unlimited';
+  /** Whether locks outlive a restart of what keeps them; needs a `restart` in the fixture. Default: false. */
+  persistent?: boolean;
   /** The cases that it cannot pass: the reason, by the title of the case. */
   skip?: Record<string, string>;
   /**
@@ -34,6 +36,13 @@ export interface StoreFixture {
   store: LockStore;
   /** The same locks through another connection. Default: `store`. */
   other?: LockStore;
+  /** The same locks through many more connections: twenty, say, of whom each asks at the same moment. */
+  others?: readonly LockStore[];
+  /**
+   * Restarts what keeps the locks, and gives the store to go on with: the same, where its client connects
+   * again. Called while no other case of the suite runs.
+   */
+  restart?(): Promise<LockStore> | LockStore;
   /** Called once, after the last test. */
   close?(): Promise<void> | void;
 }
@@ -51,6 +60,10 @@ export interface Case {
 export interface Context extends Required<Pick<StoreUnderTest, 'step' | 'fence' | 'watch'>> {
   store: LockStore;
   other: LockStore;
+  /** `store`, `other` and all the others. */
+  connections: readonly LockStore[];
+  /** Resolves to the store to go on with. */
+  restart(): Promise<LockStore>;
   /** The name of a lock that no other case uses. */
   lock: string;
 }

@@ -7,17 +7,21 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { basics } from './basics.js';
+import { connections } from './connections.js';
 import { expiry } from './expiry.js';
 import { extension } from './extension.js';
-import type { Case, StoreFixture, StoreUnderTest } from './fixture.js';
+import type { Case, Context, StoreFixture, StoreUnderTest } from './fixture.js';
 import { inTurn } from './in-turn.js';
 import { jobs } from './jobs.js';
 import { leading } from './leading.js';
 import { blocking, loss } from './loss.js';
 import { names } from './names.js';
+import { persistence } from './persistence.js';
+import { repeats } from './repeats.js';
 import { several } from './several.js';
 import { together } from './together.js';
 import { waiting } from './waiting.js';
+import { watching } from './watching.js';
 
 export type { StoreFixture, StoreUnderTest } from './fixture.js';
 
@@ -32,14 +36,20 @@ const quick: Record<string, Case[]> = {
 const lasting: Record<string, Case[]> = {
   'Expiry and deadline': expiry,
   'Extension and renewal': extension,
+  'Asked again': repeats,
+  'Many connections': connections,
   Loss: loss,
   Waiting: waiting,
+  Watching: watching,
   'In turn': inTurn,
   Together: together,
   Jobs: jobs,
   'Several names': several,
   Leading: leading,
 };
+
+/** What keeps the locks is restarted, which disturbs all others. */
+const disturbing: Record<string, Case[]> = { 'A restart': persistence };
 
 /**
  * Declares the tests of one store; call it at the top of a test file. A case that has not ended after
@@ -53,7 +63,8 @@ const lasting: Record<string, Case[]> = {
  */
 export function testStore(subject: StoreUnderTest): void {
   const { name, create, skip = {}, cases = 'all' } = subject;
-  const { step = 1, fence = true, watch = true, queue = false, sharing = false } = subject;
+  const { step = 1, fence = true, watch = true } = subject;
+  const { queue = false, sharing = false, persistent = false } = subject;
   if (cases !== 'all' && cases !== 'essential')
     throw new RangeError(`cases is 'all' or 'essential', not ${JSON.stringify(cases)}`);
   assertKnown(Object.keys(skip));
@@ -72,6 +83,7 @@ export function testStore(subject: StoreUnderTest): void {
     const declare = (chapters: Record<string, Case[]>, concurrency: number) => {
       for (const [chapter, all] of Object.entries(chapters)) {
         if ((all === inTurn && !queue) || (all === together && !sharing)) continue;
+        if (all === persistence && !persistent) continue;
         const chosen = all.filter(
           ({ essential, unlimited }) =>
             (cases === 'all' || essential) &&
@@ -81,8 +93,7 @@ export function testStore(subject: StoreUnderTest): void {
         describe(chapter, { concurrency }, () => {
           for (const { title, run } of chosen) {
             test(title, { skip: skip[title] ?? false, timeout: 60_000 }, async () => {
-              const { store, other = store } = fixture;
-              await run({ store, other, step, fence, watch, lock: uniqueName(title) });
+              await run(contextOf(fixture, { step, fence, watch }, title));
             });
           }
         });
@@ -93,14 +104,29 @@ export function testStore(subject: StoreUnderTest): void {
     });
     declare(quick, 1);
     describe('Lives that end', { concurrency: true }, () => declare(lasting, 4));
+    declare(disturbing, 1);
   });
 }
 
 function assertKnown(titles: string[]): void {
-  const all = Object.values({ ...quick, ...lasting }).flat();
+  const all = Object.values({ ...quick, ...lasting, ...disturbing }).flat();
   const known = new Set(all.map(({ title }) => title));
   const unknown = titles.filter((title) => !known.has(title));
   if (unknown.length > 0) throw new RangeError(`There are no such cases: ${unknown.join('; ')}`);
+}
+
+function contextOf(
+  fixture: StoreFixture,
+  traits: Pick<Context, 'step' | 'fence' | 'watch'>,
+  title: string,
+): Context {
+  const { store, other = store, others = [] } = fixture;
+  const restart = async () => {
+    if (fixture.restart) return fixture.restart();
+    throw new Error('A store that is persistent needs a `restart` in its fixture');
+  };
+  const connections = [store, other, ...others];
+  return { ...traits, store, other, connections, restart, lock: uniqueName(title) };
 }
 
 let count = 0;

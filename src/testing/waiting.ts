@@ -195,38 +195,6 @@ export const waiting: Case[] = [
     },
   },
   {
-    title: 'who watches is woken by a release, and no longer once the watch is disposed of',
-    essential: true,
-    async run({ store, other, lock, watch }) {
-      const open = async (wake: () => void) => {
-        if (!store.watch) throw new Error('There is no watch');
-        return store.watch(lock, wake);
-      };
-      const releaseOnce = async () => {
-        await holdAsStranger(other, lock);
-        assert.equal(await other.release(lock, thief), true);
-      };
-      if (!watch) return assert.rejects(open(() => {}));
-      await releaseOnce();
-      let wakes = 0;
-      const first = await open(() => {
-        wakes += 1;
-      });
-      await releaseOnce();
-      await eventually('it is woken', () => wakes > 0);
-      await first[Symbol.asyncDispose]();
-      const before = wakes;
-      let woken = false;
-      const second = await open(() => {
-        woken = true;
-      });
-      await releaseOnce();
-      await eventually('the next one is woken', () => woken);
-      assert.equal(wakes, before);
-      await second[Symbol.asyncDispose]();
-    },
-  },
-  {
     title: 'locked runs its body under the lock, or says that it did not',
     async run({ store, other, lock }) {
       const outcome = await locked(store, lock, async (lease) => {

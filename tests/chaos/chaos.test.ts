@@ -2,19 +2,34 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { run } from './machine.js';
-import { chaos } from './plans.js';
-import { storeKinds } from './stores.js';
+import { mostAtOnce } from './history.js';
+import { type Plan, type Run, run } from './machine.js';
+import { chaos, together } from './plans.js';
+import { type StoreKind, storeKinds } from './stores.js';
 
 describe('a little chaos', { concurrency: 2 }, () => {
   for (const [name, kind] of Object.entries(storeKinds)) {
     test(`${name}: no two valid leases overlap, fences are in order, and nothing is left`, async () => {
-      const outcome = await run(kind, chaos, () => delay(20_000));
-      const { history, faults, violations, mishaps, journals } = outcome;
-      const hint = journals ? `the journals are in ${journals}` : undefined;
-      assert.deepEqual([...violations, ...mishaps], [], hint);
-      assert.ok(history.counts.granted > 20, `${history.counts.granted} leases`);
-      assert.ok(faults.length >= 5, `${faults.length} faults`);
+      await assertKept(kind, chaos);
+    });
+  }
+
+  for (const [name, kind] of Object.entries(storeKinds)) {
+    if (!kind.limits) continue;
+    test(`${name}: nobody is alone beside another, and no limit is exceeded`, async () => {
+      const { history } = await assertKept(kind, together);
+      const most = mostAtOnce(history);
+      assert.ok(most > 3, `only ${most} leases at once`);
     });
   }
 });
+
+async function assertKept(kind: StoreKind, plan: Plan): Promise<Run> {
+  const outcome = await run(kind, plan, () => delay(20_000));
+  const { history, faults, violations, mishaps, journals } = outcome;
+  const hint = journals ? `the journals are in ${journals}` : undefined;
+  assert.deepEqual([...violations, ...mishaps], [], hint);
+  assert.ok(history.counts.granted > 20, `${history.counts.granted} leases`);
+  assert.ok(faults.length >= 5, `${faults.length} faults`);
+  return outcome;
+}

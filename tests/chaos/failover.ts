@@ -57,6 +57,7 @@ async function turn(store: LockStore, worker: string) {
   const seen: SeenLease = {
     worker,
     lock: name,
+    limit: 1,
     fence: lease.fence,
     requested,
     granted: now(),
@@ -93,7 +94,8 @@ const violations = judge({ leases }, { fenced: true });
 const overlaps = violations.filter(({ rule }) => rule === 'overlap');
 // A lease of the old master, and one of the new, which had never heard of the first.
 const byReplication = overlaps.filter(
-  ({ earlier, later }) => earlier.granted < replaced && later.granted > killed,
+  ({ earlier, later }) =>
+    earlier.every(({ granted }) => granted < replaced) && later.granted > killed,
 );
 const gap = longestGap(now());
 const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;

@@ -1,21 +1,27 @@
 /** The judge must let good histories pass, and catch each kind of bad one. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { gatherHistory, judge } from './history.js';
+import { gatherHistory, judge, mostAtOnce } from './history.js';
 import { type Entry, readJournal } from './journal.js';
 
 type Journals = Record<string, Entry[]>;
 
-/** What breaks a rule, as `rule: earlier holder > later holder`. */
+/** What breaks a rule, as `rule: earlier holders > later holder`. */
 function violations(journals: Journals, { fenced = true } = {}): string[] {
   const history = gatherHistory(Object.entries(journals));
   return judge(history, { fenced }).map(
-    ({ rule, earlier, later }) => `${rule}: ${earlier.worker} > ${later.worker}`,
+    ({ rule, earlier, later }) =>
+      `${rule}: ${earlier.map(({ worker }) => worker).join(', ')} > ${later.worker}`,
   );
 }
 
-function requested(at: number, attempt = 1, lock = 'import'): Entry {
-  return { event: 'requested', at, attempt, lock };
+function requested(at: number, attempt = 1, lock = 'import', limit: number | null = 1): Entry {
+  return { event: 'requested', at, attempt, lock, limit };
+}
+
+/** Asks for the lock beside others, as a journal has it: a reader, unless said otherwise. */
+function shares(limit: number | null = null): Entry {
+  return requested(0, 1, 'import', limit);
 }
 
 /** By default valid for 100. */
@@ -140,6 +146,104 @@ test('a store without fences owes none', () => {
   const second = [requested(0), granted(3, undefined), released(4)];
   assert.deepEqual(violations({ first, second }, { fenced: false }), []);
   assert.notDeepEqual(violations({ first, second }), []);
+});
+
+test('readers are beside each other, and before and after a writer', () => {
+  const writer = [requested(0), granted(1, 10), released(20)];
+  const reader = [shares(), granted(20, 11), released(60)];
+  const another = [shares(), granted(30, 12), released(50)];
+  const next = [requested(0), granted(60, 13), released(70)];
+  assert.deepEqual(violations({ writer, reader, another, next }), []);
+});
+
+test('a reader beside a writer, and a writer beside readers, are caught', () => {
+  const writer = [requested(0), granted(1, 10), released(50)];
+  const reader = [shares(), granted(49, 11), released(90)];
+  assert.deepEqual(violations({ writer, reader }), ['overlap: writer > reader']);
+  const another = [shares(), granted(60, 12), released(90)];
+  const early = [requested(0), granted(80, 13), released(95)];
+  assert.deepEqual(violations({ reader, another, early }), ['overlap: reader, another > early']);
+});
+
+test('one more than the limit is caught, once, and whatever comes later', () => {
+  const a = [shares(2), granted(1, 10)];
+  const b = [shares(2), granted(2, 11)];
+  const c = [shares(2), granted(3, 12)];
+  const reader = [shares(), granted(4, 13)];
+  assert.deepEqual(violations({ a, b }), []);
+  assert.deepEqual(violations({ a, b, c, reader }), ['limit: a, b > c']);
+});
+
+test('whoever asks says how many: a larger limit comes in beside smaller ones', () => {
+  const a = [shares(2), granted(1, 10)];
+  const b = [shares(2), granted(2, 11)];
+  const three = [shares(3), granted(3, 12)];
+  const reader = [shares(), granted(4, 13)];
+  assert.deepEqual(violations({ a, b, three, reader }), []);
+});
+
+test('a smaller limit does not come in beside as many', () => {
+  const a = [shares(), granted(1, 10)];
+  const b = [shares(), granted(2, 11)];
+  const two = [shares(2), granted(3, 12)];
+  assert.deepEqual(violations({ a, b, two }), ['limit: a, b > two']);
+});
+
+test('the fences tell who came first, not the hands into which leases come', () => {
+  const a = [shares(), granted(1, 11)];
+  const b = [shares(), granted(2, 12)];
+  const two = [shares(2), granted(3, 10)];
+  assert.deepEqual(violations({ a, b, two }), []);
+  const last = [shares(2), granted(1, 12)];
+  const c = [shares(), granted(2, 10)];
+  const d = [shares(), granted(3, 11)];
+  assert.deepEqual(violations({ last, c, d }), ['limit: c, d > last']);
+});
+
+test('without fences there must be an order in which they could have come', () => {
+  const ofLimits = (...limits: number[]) =>
+    Object.fromEntries(
+      limits.map((limit, index) => [`${index}`, [shares(limit), granted(index, undefined)]]),
+    );
+  const unfenced = { fenced: false };
+  assert.deepEqual(violations(ofLimits(Infinity, Infinity, 2), unfenced), []);
+  assert.deepEqual(violations(ofLimits(3, 2, 2), unfenced), []);
+  assert.deepEqual(violations(ofLimits(2, 2, 2), unfenced), ['limit: 0, 1 > 2']);
+  assert.deepEqual(violations(ofLimits(3, 3, 2, 3), unfenced), ['limit: 2, 0, 1 > 3']);
+});
+
+test('whoever has left takes no room', () => {
+  const a = [shares(2), granted(1, 10), released(5)];
+  const b = [shares(2), granted(2, 11)];
+  const c = [shares(2), granted(5, 12)];
+  assert.deepEqual(violations({ a, b, c }), []);
+});
+
+test('a fence of a reader below that of a writer before it, and the other way round, is caught', () => {
+  const writer = [requested(0), granted(1, 10), released(2)];
+  const reader = [shares(), granted(3, 9), released(4)];
+  assert.deepEqual(violations({ writer, reader }), ['fence: writer > reader']);
+  const high = [shares(), granted(3, 20), released(4)];
+  const next = [requested(0), granted(5, 15), released(6)];
+  assert.deepEqual(violations({ writer, high, next }), ['fence: high > next']);
+});
+
+test('fences of readers may come into hands in any order, but all differ', () => {
+  const a = [shares(), granted(1, 11)];
+  const b = [shares(), granted(2, 10)];
+  assert.deepEqual(violations({ a, b }), []);
+  const c = [shares(), granted(3, 11)];
+  assert.deepEqual(violations({ a, b, c }), ['fence: a > c']);
+});
+
+test('the most at once are those who were valid at the same time on one lock', () => {
+  const journals = {
+    a: [shares(), granted(1, 10), released(50)],
+    b: [shares(), granted(2, 11), released(3)],
+    c: [shares(), granted(4, 12), released(60)],
+    other: [requested(0, 1, 'export'), granted(4, 12)],
+  };
+  assert.equal(mostAtOnce(gatherHistory(Object.entries(journals))), 2);
 });
 
 test('events are counted', () => {

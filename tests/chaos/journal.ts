@@ -15,9 +15,12 @@
  */
 import { openSync, writeSync } from 'node:fs';
 
-/** `at`: by the common clock. `attempt` tells the attempts of one worker apart. */
+/**
+ * `at`: by the common clock. `attempt` tells the attempts of one worker apart. `limit`: how many may hold the
+ * lock at once; null, which is what JSON makes of Infinity: any number.
+ */
 export type Entry = { readonly at: number; readonly attempt: number } & (
-  | { readonly event: 'requested'; readonly lock: string }
+  | { readonly event: 'requested'; readonly lock: string; readonly limit: number | null }
   /** `until`: when the lease stops being valid, as it says itself. */
   | { readonly event: 'granted'; readonly until: number; readonly fence?: number | undefined }
   | { readonly event: 'renewed'; readonly until: number }

@@ -19,6 +19,8 @@ export interface Plan {
   readonly contenders: number;
   readonly rest: number;
   readonly locks: number;
+  /** How many are to hold a lock at once, of which each store has those that it can keep to. */
+  readonly limits: readonly number[];
   /** Of the leases, and the time limit of the store's answers; in milliseconds. */
   readonly ttl: number;
   readonly timeout: number;
@@ -50,7 +52,8 @@ export async function run(
   await using scene = await kind.setUp();
   const from = commonTime();
   const locks = numbers(plan.locks).map((number) => `lock ${number}`);
-  const orders = { url: scene.url, locks, contenders, rest, ttl, timeout };
+  const limits = plan.limits.filter((limit) => limit === 1 || kind.limits?.includes(limit));
+  const orders = { url: scene.url, locks, limits, contenders, rest, ttl, timeout };
   const crew = new Crew(workers, orders, directory);
   const posts = numbers(workers);
   const mortalPosts = posts.slice(workers - mortals);

@@ -8,6 +8,7 @@ export const chaos: Plan = {
   contenders: 4,
   rest: 50,
   locks: 4,
+  limits: [1],
   ttl: 1_000,
   timeout: 700,
   faults: {
@@ -20,6 +21,9 @@ export const chaos: Plan = {
   },
 };
 
+/** The same among writers, who want a lock alone, readers, of whom there may be any number, and some of a few. */
+export const together: Plan = { ...chaos, limits: [1, 2, 3, Infinity] };
+
 /** Many locks, and workers of whom half live long enough to show what they leak. */
 export const soak: Plan = {
   workers: 20,
@@ -27,6 +31,7 @@ export const soak: Plan = {
   contenders: 10,
   rest: 1_000,
   locks: 200,
+  limits: [1],
   ttl: 5_000,
   timeout: 2_000,
   faults: {

@@ -1,6 +1,7 @@
 /** What came of a run, in figures and in words. */
 import type { FaultKind } from './faults.js';
-import type { Run } from './machine.js';
+import { type History, mostAtOnce } from './history.js';
+import type { Plan, Run } from './machine.js';
 
 type Figures = Record<string, string | number>;
 
@@ -23,6 +24,7 @@ export function figuresOf({
     locks: plan.locks,
     'asked for a lease': counts.requested,
     granted: counts.granted,
+    ...grantsByLimit(plan, history),
     renewed: counts.renewed,
     lost: counts.lost,
     'left by the dead': leases.filter(({ ending }) => ending === undefined).length,
@@ -32,9 +34,21 @@ export function figuresOf({
     'servers frozen': inflicted('server frozen'),
     'connections cut, servers unreachable': inflicted('connection cut', 'all cut', 'unreachable'),
     'valid leases that overlap': broken('overlap'),
+    'valid leases beyond a limit': broken('limit'),
     'fences out of order': broken('fence'),
     mishaps: mishaps.length,
   };
+}
+
+/** Where not everybody wants a lock alone. */
+function grantsByLimit({ limits }: Plan, history: History): Figures {
+  if (limits.length === 1) return {};
+  const figures: Figures = {};
+  for (const limit of limits) {
+    const granted = history.leases.filter((lease) => lease.limit === limit);
+    figures[`granted with a limit of ${limit}`] = granted.length;
+  }
+  return { ...figures, 'most valid leases at once': mostAtOnce(history) };
 }
 
 /** Prints a column for each run. */

@@ -17,6 +17,8 @@ export type Gauges = Record<string, number>;
 export interface StoreKind {
   /** Whether the store promises fences. */
   readonly fenced: boolean;
+  /** The limits beyond 1 that it can keep to; absent: it gives a lock to one at a time. */
+  readonly limits?: readonly number[];
   /** Faults after which it promises nothing, and which are left out therefore. */
   readonly forfeits: readonly FaultKind[];
   setUp(): Promise<Scene>;
@@ -34,9 +36,12 @@ export interface Scene extends AsyncDisposable {
   gauges(): Promise<Gauges>;
 }
 
+const anyLimit = [2, 3, Infinity];
+
 export const storeKinds: Record<string, StoreKind> = {
   redis: {
     fenced: true,
+    limits: anyLimit,
     forfeits: [],
     setUp: () => behindProxies([startRedis()], redisUrl, redisGauges),
   },
@@ -49,11 +54,13 @@ export const storeKinds: Record<string, StoreKind> = {
   },
   quorum: {
     fenced: false,
+    limits: [Infinity],
     forfeits: [],
     setUp: () => behindProxies([startRedis(), startRedis(), startRedis()], redisUrl, redisGauges),
   },
   file: {
     fenced: true,
+    limits: anyLimit,
     forfeits: ['server frozen', 'connection cut', 'all cut', 'unreachable'],
     async setUp() {
       const directory = await mkdtemp(join(tmpdir(), 'dlock-chaos-store-'));

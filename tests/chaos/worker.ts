@@ -15,6 +15,8 @@ export interface Orders {
   readonly url: string;
   readonly journal: string;
   readonly locks: readonly string[];
+  /** How many may hold a lock at once, each as likely; null, which is what JSON makes of Infinity: any number. */
+  readonly limits: readonly (number | null)[];
   /** Loops, each of which takes one lock at a time. */
   readonly contenders: number;
   /** The longest rest of a loop between two leases, in milliseconds. */
@@ -50,11 +52,11 @@ subscribe('dlock:store-error', (message) => {
 });
 
 /** The ways to ask for a lock, and how long to hold it: all equally likely. */
-const ways: ((lock: string) => Promise<Lease | null>)[] = [
-  (lock) => tryAcquire(store, lock, { ttl }),
-  (lock) => acquire(store, lock, { ttl, wait: upTo(3 * ttl) }),
-  (lock) => acquire(store, lock, { ttl, wait: upTo(3 * ttl), renew: false }),
-  (lock) => acquire(store, lock, { ttl, signal: AbortSignal.timeout(upTo(3 * ttl)) }),
+const ways: ((lock: string, limit: number) => Promise<Lease | null>)[] = [
+  (lock, limit) => tryAcquire(store, lock, { ttl, limit }),
+  (lock, limit) => acquire(store, lock, { ttl, limit, wait: upTo(3 * ttl) }),
+  (lock, limit) => acquire(store, lock, { ttl, limit, wait: upTo(3 * ttl), renew: false }),
+  (lock, limit) => acquire(store, lock, { ttl, limit, signal: AbortSignal.timeout(upTo(3 * ttl)) }),
 ];
 /** Many short bodies; and some longer than the ttl, which need renewals. */
 const bodies = [20, 50, 100, ttl / 2, 3 * ttl];
@@ -64,18 +66,18 @@ let attempts = 0;
 
 async function contend(): Promise<void> {
   while (running) {
-    await attempt(oneOf(orders.locks));
+    await attempt(oneOf(orders.locks), oneOf(orders.limits) ?? Infinity);
     await delay(upTo(orders.rest));
   }
 }
 
-async function attempt(lock: string): Promise<void> {
+async function attempt(lock: string, limit: number): Promise<void> {
   attempts += 1;
   const attempt = attempts;
-  journal.write({ event: 'requested', at: commonTime(), attempt, lock });
+  journal.write({ event: 'requested', at: commonTime(), attempt, lock, limit });
   let lease: Lease | null;
   try {
-    lease = await oneOf(ways)(lock);
+    lease = await oneOf(ways)(lock, limit);
   } catch (error) {
     journal.write({ event: verdictOn(error), at: commonTime(), attempt });
     return;

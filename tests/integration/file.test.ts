@@ -21,9 +21,15 @@ after(() => rm(root, { recursive: true }));
 testStore({
   name: 'FileStore',
   sharing: true,
+  persistent: true,
   create() {
-    const directory = join(root, 'conformance');
-    return { store: new FileStore(directory), other: new FileStore(directory) };
+    const open = () => new FileStore(join(root, 'conformance'));
+    return {
+      store: open(),
+      other: open(),
+      others: Array.from({ length: 18 }, open),
+      restart: open,
+    };
   },
 });
 

@@ -31,7 +31,12 @@ testStore({
   watch: false,
   create() {
     const second = connect(address);
-    return { store, other: new MemcacheStore(second), close: () => second.shutdown() };
+    const more = Array.from({ length: 18 }, () => connect(address));
+    const others = more.map((each) => new MemcacheStore(each));
+    const close = () => {
+      for (const each of [second, ...more]) each.shutdown();
+    };
+    return { store, other: new MemcacheStore(second), others, close };
   },
 });
 

@@ -48,11 +48,12 @@ for (const [version, connectClient] of Object.entries(connectors)) {
     sharing: true,
     async create() {
       const [one, two] = [await connectClient(), await connectClient()];
+      const more = await Promise.all(Array.from({ length: 18 }, () => connectClient()));
+      const others = more.map((client) => new RedisStore(client));
       const close = async () => {
-        await one.disconnect();
-        await two.disconnect();
+        for (const client of [one, two, ...more]) await client.disconnect();
       };
-      return { store: new RedisStore(one), other: new RedisStore(two), close };
+      return { store: new RedisStore(one), other: new RedisStore(two), others, close };
     },
   });
 }

@@ -1,55 +1,28 @@
 /** The code of a process that uses the library, as a script has it. */
 import type { AcquireOptions, Lease, LeaseTicket } from '../../src/index.js';
-import type { Connection } from './connection.js';
-import type { Judge } from './invariants.js';
-import type { SimulatedProcess } from './process.js';
+import { takeAll } from './group.js';
+import { bodyFailed, Hands, lapse } from './hands.js';
+import { lead } from './leader.js';
 import type { Action, Take } from './script.js';
 import { lock } from './server.js';
-import type { Servers } from './servers.js';
-import { type Call, isPast, type Tenure } from './tenure.js';
+import type { Call, Tenure } from './tenure.js';
 import { must } from './violation.js';
-import type { World } from './world.js';
 
 const period = 'period';
-const bodyFailed = new Error('the body failed');
 
 type RunBody = Action & { do: 'locked' | 'once' };
 
-/** How long a lock is left to lapse, and an adopted lease held, in milliseconds. */
-export const lapse = 40;
+/** How long an adopted lease is held, in milliseconds. */
 const adopted = 300;
 
-export class Caller {
-  readonly #process: SimulatedProcess;
-  readonly #connection: Connection;
-  readonly #world: World;
-  readonly #servers: Servers;
-  readonly #judge: Judge;
-  readonly #fail: (error: unknown) => void;
-  readonly #tenures: Tenure[] = [];
-
-  /** @param fail is told of what nobody waits for. */
-  constructor(
-    process: SimulatedProcess,
-    connection: Connection,
-    world: World,
-    servers: Servers,
-    judge: Judge,
-    fail: (error: unknown) => void,
-  ) {
-    this.#process = process;
-    this.#connection = connection;
-    this.#world = world;
-    this.#servers = servers;
-    this.#judge = judge;
-    this.#fail = fail;
-  }
-
+export class Caller extends Hands {
   /** Nothing of it may fail but by what the library promises to throw. */
   async call(action: Action, other: (index: number) => Caller): Promise<void> {
     if (action.do === 'take') return this.#take(action);
+    if (action.do === 'take all') return takeAll(this, action);
+    if (action.do === 'lead') return lead(this, action);
     if (action.do === 'locked' || action.do === 'once') return this.#runBody(action);
-    const tenure = this.#tenures.findLast(({ fate }) => fate === 'open');
+    const tenure = this.tenures.findLast(({ fate }) => fate === 'open');
     if (!tenure) return;
     switch (action.do) {
       case 'extend':
@@ -65,130 +38,102 @@ export class Caller {
 
   async #take(action: Take): Promise<void> {
     const { ttl, renew, wait, abortAfter } = action;
-    const { core } = this.#process;
+    const { core } = this.process;
     const controller = new AbortController();
     const { signal } = controller;
     const reason = new Error('enough');
-    this.#judge.listensTo(this.#process, signal);
-    if (abortAfter !== undefined) this.#process.later(abortAfter, () => controller.abort(reason));
-    const limit = this.#limitOf(action);
-    const { timeout } = this.#connection.store;
+    this.judge.listensTo(this.process, signal);
+    if (abortAfter !== undefined) this.process.later(abortAfter, () => controller.abort(reason));
+    const limit = this.limitOf(action);
+    const { timeout } = this.connection.store;
     const options = { ttl, renew, minHold: Math.min(action.minHold, ttl), signal, limit };
     const call =
       wait === 0
-        ? this.#judge.call(this.#process, 'tryAcquire', { within: timeout, limit })
-        : this.#judge.call(this.#process, 'acquire', { within: wait, line: lock, limit });
-    await this.#expecting(call, ['ERR_DLOCK_STORE', 'ERR_DLOCK_TIMEOUT', reason], async () => {
+        ? this.judge.call(this.process, 'tryAcquire', { within: timeout, limit })
+        : this.judge.call(this.process, 'acquire', { within: wait, line: lock, limit });
+    await this.expecting(call, ['ERR_DLOCK_STORE', 'ERR_DLOCK_TIMEOUT', reason], async () => {
       const lease =
         wait === 0
-          ? await core.tryAcquire(this.#connection.store, lock, options)
+          ? await core.tryAcquire(this.connection.store, lock, options)
           : await this.#acquire(call, { ...options, wait });
       if (!lease) {
-        this.#judge.toldHeld(call, lock);
-        return this.#world.tell('refused', this.#process.name);
+        this.judge.toldHeld(call, lock);
+        return this.world.tell('refused', this.process.name);
       }
-      this.#judge.served(call);
-      const tenure = this.#hold(lease, limit, action.observed);
+      this.judge.served(call);
+      const tenure = this.hold(lease, limit, action.observed);
       tenure.lapse = options.minHold;
-      this.#later(action.hold, () => this.#end(tenure, action.end));
+      this.later(action.hold, () => this.#end(tenure, action.end));
     });
   }
 
   async #acquire(call: Call, options: AcquireOptions): Promise<Lease> {
     try {
-      return await this.#process.core.acquire(this.#connection.store, lock, options);
+      return await this.process.core.acquire(this.connection.store, lock, options);
     } catch (error) {
       if ((error as { code?: string }).code === 'ERR_DLOCK_TIMEOUT')
-        this.#judge.toldHeld(call, lock);
+        this.judge.toldHeld(call, lock);
       throw error;
     }
-  }
-
-  /** Where the store cannot share a lock, everybody wants it alone. */
-  #limitOf({ limit }: { readonly limit: number }): number {
-    const { acquireShared, limits } = this.#connection.store;
-    if (!acquireShared) return 1;
-    return limits === 'unlimited' && limit > 1 ? Infinity : limit;
-  }
-
-  #hold(lease: Lease, limit: number, observed: boolean): Tenure {
-    this.#world.tell('granted', this.#process.name, () => lease.token.slice(0, 4));
-    const tenure = this.#judge.granted(this.#process, lease, limit, observed);
-    this.#tenures.push(tenure);
-    return tenure;
-  }
-
-  #later(ms: number, run: () => Promise<void>): void {
-    this.#process.later(ms, () => run().catch(this.#fail));
   }
 
   async #end(tenure: Tenure, end: Take['end']): Promise<void> {
     if (tenure.fate === 'forgotten') return;
     const { lease } = tenure;
-    this.#world.tell(end, this.#process.name, () => lease.token.slice(0, 4));
-    const call = this.#judge.call(this.#process, end);
-    tenure.leaving = this.#holds(tenure);
+    this.world.tell(end, this.process.name, () => lease.token.slice(0, 4));
+    const call = this.judge.call(this.process, end);
     if (end === 'dispose') {
-      if (tenure.fate === 'open') tenure.fate = 'released';
-      await this.#expecting(call, [], async () => lease[Symbol.asyncDispose]());
+      this.leave(tenure);
+      await this.expecting(call, [], async () => lease[Symbol.asyncDispose]());
     } else {
       const after = end === 'lapse' ? lapse : 0;
-      await this.#expecting(call, ['ERR_DLOCK_STORE'], () => this.#release(tenure, after));
+      await this.expecting(call, ['ERR_DLOCK_STORE'], () => this.#release(tenure, after));
     }
-    this.#judge.hasLeft(tenure);
+    this.judge.hasLeft(tenure);
   }
 
   async #release(tenure: Tenure, after: number): Promise<void> {
     const { lease } = tenure;
-    const wasHeld = this.#holds(tenure);
-    const before = this.#servers.mark();
-    tenure.lapse = Math.max(tenure.lapse, after);
-    if (tenure.fate === 'open') tenure.fate = 'released';
+    const parting = this.leave(tenure, after);
     const ours = await lease.release({ after });
-    if (!ours && tenure.lapse > 0) this.#judge.excuse(tenure, 'lost, and left to lapse');
-    this.#judge.released(tenure, ours, wasHeld, before);
+    this.left(parting, ours);
     must((await lease.release()) === ours, 'release never lies', 'the second time');
   }
 
-  #holds({ lease }: Tenure): boolean {
-    const deadline = this.#process.deadlineOf(lease);
-    return deadline !== undefined && !isPast(deadline, this.#process);
-  }
-
   async #extend({ lease }: Tenure, ttl: number | undefined): Promise<void> {
-    const call = this.#judge.call(this.#process, 'extend');
+    const call = this.judge.call(this.process, 'extend');
     const errors = ['ERR_DLOCK_STORE', 'ERR_DLOCK_LEASE_LOST'];
-    await this.#expecting(call, errors, () => lease.extend(ttl));
+    await this.expecting(call, errors, () => lease.extend(ttl));
   }
 
   #handOver(tenure: Tenure, { delay, ttl }: Action & { do: 'hand over' }, other: Caller): void {
-    if (!this.#holds(tenure)) return;
+    if (!this.holds(tenure)) return;
     tenure.fate = 'handed over';
-    this.#judge.handedOver(tenure);
+    this.judge.handedOver(tenure);
     // Who adopts cannot know what the client of the last holder still keeps.
-    this.#connection.hurry();
+    this.connection.hurry();
     const handedOver = tenure.lease.handOver();
     const { limit = 1 } = handedOver;
     must(limit === tenure.limit, 'a ticket carries the limit', `${limit}`);
     const ticket = JSON.parse(JSON.stringify(handedOver));
-    other.#later(delay, () => other.#adopt(ticket, tenure.limit, ttl));
+    other.later(delay, () => other.#adopt(ticket, tenure.limit, ttl));
   }
 
   async #adopt(ticket: LeaseTicket, limit: number, ttl = ticket.ttl): Promise<void> {
-    const call = this.#judge.call(this.#process, 'adopt', {
-      within: this.#connection.store.timeout,
+    const call = this.judge.call(this.process, 'adopt', {
+      within: this.connection.store.timeout,
     });
-    await this.#expecting(call, ['ERR_DLOCK_STORE'], async () => {
-      const lease = await this.#process.core.adopt(this.#connection.store, ticket, { ttl });
+    await this.expecting(call, ['ERR_DLOCK_STORE'], async () => {
+      const lease = await this.process.core.adopt(this.connection.store, ticket, { ttl });
       if (!lease) return;
-      this.#world.tell('adopted', this.#process.name);
-      const tenure = this.#hold(lease, limit, true);
-      this.#later(adopted, () => this.#end(tenure, 'release'));
+      this.world.tell('adopted', this.process.name);
+      const tenure = this.hold(lease, limit, true);
+      this.later(adopted, () => this.#end(tenure, 'release'));
     });
   }
 
   #look(tenure: Tenure): void {
-    const held = this.#holds(tenure);
+    const held = this.holds(tenure);
     const { lease } = tenure;
     const same = lease.held === held && lease.remaining > 0 === held;
     must(same, 'held is by the clock', lease.token.slice(0, 4));
@@ -196,26 +141,26 @@ export class Caller {
 
   /** Drops the handle, and the signal with it: whoever keeps that has not forgotten the lease. */
   #forget(tenure: Tenure): void {
-    if (!this.#process.copy.forget(tenure.lease)) return;
+    if (!this.process.copy.forget(tenure.lease)) return;
     tenure.fate = 'forgotten';
     tenure.signal = undefined;
-    this.#judge.excuse(tenure, 'forgotten');
+    this.judge.excuse(tenure, 'forgotten');
   }
 
   async #runBody(action: RunBody): Promise<void> {
     const { wait, ttl, body, do: what } = action;
-    const limit = what === 'locked' ? this.#limitOf(action) : 1;
-    const { core } = this.#process;
+    const limit = what === 'locked' ? this.limitOf(action) : 1;
+    const { core } = this.process;
     const line = wait > 0 && what === 'locked' ? lock : undefined;
-    const call = this.#judge.call(this.#process, what, { line, limit });
+    const call = this.judge.call(this.process, what, { line, limit });
     let wasHeld: boolean | undefined;
     let left: Tenure | undefined;
     const run = async (lease: Lease) => {
-      this.#judge.served(call);
-      if (what === 'once') this.#judge.begins();
-      const tenure = this.#hold(lease, limit, false);
-      await new Promise<void>((resolve) => this.#process.later(body.ms, resolve));
-      wasHeld = this.#holds(tenure) || tenure.fate === 'handed over';
+      this.judge.served(call);
+      if (what === 'once') this.judge.begins();
+      const tenure = this.hold(lease, limit, false);
+      await new Promise<void>((resolve) => this.process.later(body.ms, resolve));
+      wasHeld = this.holds(tenure) || tenure.fate === 'handed over';
       tenure.leaving = wasHeld;
       left = tenure;
       if (tenure.fate === 'open') tenure.fate = 'released';
@@ -223,33 +168,20 @@ export class Caller {
     };
     const bodyThrew = () => wasHeld !== undefined && body.fails;
     const errors = ['ERR_DLOCK_STORE', 'ERR_DLOCK_LEASE_LOST', bodyFailed];
-    await this.#expecting(call, errors, async () => {
+    await this.expecting(call, errors, async () => {
       try {
         const outcome =
           what === 'locked'
-            ? await core.locked(this.#connection.store, lock, run, { wait, ttl, limit })
-            : await core.once(this.#connection.store, lock, period, run, { wait, ttl });
-        if (outcome.ran) this.#judge.ran(what, wasHeld === true && !body.fails);
-        else if (outcome.reason === 'held' && what === 'locked') this.#judge.toldHeld(call, lock);
+            ? await core.locked(this.connection.store, lock, run, { wait, ttl, limit })
+            : await core.once(this.connection.store, lock, period, run, { wait, ttl });
+        if (outcome.ran) this.judge.ran(what, wasHeld === true && !body.fails);
+        else if (outcome.reason === 'held' && what === 'locked') this.judge.toldHeld(call, lock);
       } catch (error) {
         const same = !bodyThrew() || error === bodyFailed;
         must(same, 'a body that threw rejects with what it threw', `${error}`);
         throw error;
       }
     });
-    if (left) this.#judge.hasLeft(left);
-  }
-
-  /** Of errors, only those that the library promises to throw: by their code, or themselves. */
-  async #expecting(call: Call, errors: unknown[], run: () => Promise<void>): Promise<void> {
-    try {
-      await run();
-    } catch (error) {
-      const { code } = error as { code?: string };
-      if (!errors.includes(code) && !errors.includes(error)) throw error;
-      this.#world.tell(code ?? 'rejected', this.#process.name, () => (error as Error).message);
-    } finally {
-      this.#judge.returned(call);
-    }
+    if (left) this.judge.hasLeft(left);
   }
 }

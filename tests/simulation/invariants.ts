@@ -22,6 +22,9 @@ const glance = 1_000 + 20;
 /** How long a process may take, after a stall, to catch up with what was due. */
 const settling = 20;
 
+/** Calls that may ask for a lock, or several, without standing in line. */
+const outOfLine = ['tryAcquire', 'locked', 'once', 'acquireAll', 'tryAcquireAll'];
+
 export class Judge {
   readonly calls = new Set<Call>();
   readonly tenures = new Set<Tenure>();
@@ -81,12 +84,17 @@ export class Judge {
     what: string,
     { within = Infinity, line, limit = 1 }: Partial<Call> = {},
   ): Call {
-    if (!line && ['tryAcquire', 'locked', 'once'].includes(what)) this.#outOfLine.add(process);
+    if (!line && outOfLine.includes(what)) this.#outOfLine.add(process);
     const startMonotonic = process.monotonic();
     const number = ++this.#called;
     const call = { number, process, what, startMonotonic, within, limit, line, served: false };
     this.calls.add(call);
     return call;
+  }
+
+  /** A call is told to end, and must have come back after so many milliseconds of its process' time. */
+  mustEnd(call: Call, ms: number): void {
+    call.within = call.process.monotonic() - call.startMonotonic + ms;
   }
 
   returned(call: Call): void {
@@ -111,6 +119,7 @@ export class Judge {
     this.#checkLimit(process, request);
     this.#checkNeed(process, request);
     this.#checkHeir(process, request);
+    this.#checkRelease(process, request);
     const asked = request.operation === 'acquire' ? this.#asked.get(token) : undefined;
     const since = asked ?? process.monotonic();
     if (!this.#asked.has(token)) this.#asked.set(token, since);
@@ -184,15 +193,19 @@ export class Judge {
     return tenure;
   }
 
-  /** A call says that others with its limit are kept out of the lock. */
-  toldHeld(call: Call, name: string): void {
+  /** A call says that others with its limit are kept out of the lock, or of one of several. */
+  toldHeld(call: Call, ...names: readonly string[]): void {
     const { process, what } = call;
+    const mayTell = names.some((name) => this.#mayTell(call, name));
+    must(mayTell, 'an outage is never "held"', `${what} of ${process.name}`);
+  }
+
+  #mayTell(call: Call, name: string): boolean {
     const wasOurs = this.#servers.most((server) => {
       const { token = '', limit = 1 } = server.lastGrant(name) ?? {};
-      return limit === 1 && this.#users.get(token)?.has(process) === true;
+      return limit === 1 && this.#users.get(token)?.has(call.process) === true;
     });
-    const mayTell = wasOurs || this.#known.mayTell(call, name, this.tenures);
-    must(mayTell, 'an outage is never "held"', `${what} of ${process.name}`);
+    return wasOurs || this.#known.mayTell(call, name, this.tenures);
   }
 
   /** A release has come to its end: what was held until then was held by this process. */
@@ -330,6 +343,15 @@ export class Judge {
   #checkHeir({ name }: SimulatedProcess, { token, heir }: Request): void {
     const isShared = this.#known.limitOf(token) > 1;
     if (heir && isShared) this.#note('only who holds a lock alone passes it on', name);
+  }
+
+  /** Nobody but its holder gives back a lease, whatever becomes of others. */
+  #checkRelease(process: SimulatedProcess, { operation, token }: Request): void {
+    if (operation !== 'release') return;
+    for (const { process: holder, lease, fate, ended } of this.tenures) {
+      const isOpen = holder === process && lease.token === token && fate === 'open' && !ended;
+      if (isOpen) this.#note('a lease is ours until we give it back', `${token.slice(0, 4)}`);
+    }
   }
 
   /** "Held" and "not yours" are what so many servers have said that the others cannot decide otherwise. */

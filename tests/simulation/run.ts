@@ -1,7 +1,8 @@
 /** One run: plays a script in a world of its own, and watches over every step. */
-import { Caller, lapse } from './caller.js';
+import { Caller } from './caller.js';
 import { Connection } from './connection.js';
 import type { compileCore } from './core.js';
+import { lapse } from './hands.js';
 import { Judge } from './invariants.js';
 import { SimulatedProcess } from './process.js';
 import type { Action, ProcessTraits, Restart, Script, Step } from './script.js';
@@ -159,7 +160,8 @@ class Run {
         return true;
       case 'rob':
         this.#disturbAll();
-        if (this.#servers.at(0).rob(lock, action.ttl)) this.#world.tell('robbed of a key', 'store');
+        if (this.#servers.at(0).rob(action.name ?? lock, action.ttl))
+          this.#world.tell('robbed of a key', 'store');
         return true;
       case 'kill':
         process.kill();

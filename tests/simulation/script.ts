@@ -1,7 +1,7 @@
 /** What fast-check makes up and shrinks: who calls what and when, and what befalls whom. */
 import fc from 'fast-check';
 import type { First } from './process.js';
-import type { Memory, ServerTraits } from './server.js';
+import { type Memory, others, type ServerTraits } from './server.js';
 import type { Fate } from './wire.js';
 
 /** Times in milliseconds, of true time. */
@@ -44,6 +44,8 @@ export type Action =
       readonly limit: number;
     }
   | { readonly do: 'once'; readonly body: Body; readonly wait: number; readonly ttl: number }
+  | TakeAll
+  | Lead
   | { readonly do: 'extend'; readonly ttl: number | undefined }
   | {
       readonly do: 'hand over';
@@ -59,7 +61,7 @@ export type Action =
   | { readonly do: 'cut'; readonly share: number; readonly member?: number }
   | { readonly do: 'freeze'; readonly ms: number; readonly member?: number }
   | Restart
-  | { readonly do: 'rob'; readonly ttl: number }
+  | { readonly do: 'rob'; readonly ttl: number; readonly name?: string }
   | { readonly do: 'kill' };
 
 /** A server is restarted: away for `ms`, and longer if it comes back empty. */
@@ -84,6 +86,33 @@ export interface Take {
   readonly observed: boolean;
   readonly hold: number;
   readonly end: 'release' | 'dispose' | 'lapse';
+}
+
+/** Takes several locks at once, and gives them back once they were held for `hold`. */
+export interface TakeAll {
+  readonly do: 'take all';
+  /** In any order, and some of them twice. */
+  readonly names: readonly string[];
+  readonly ttl: number;
+  readonly limit: number;
+  readonly renew: boolean;
+  readonly wait: number;
+  readonly abortAfter: number | undefined;
+  readonly observed: boolean;
+  readonly hold: number;
+  readonly end: 'release' | 'dispose' | 'lapse';
+}
+
+/** Leads until the body has come to its end by itself, or the caller's signal aborts. */
+export interface Lead {
+  readonly do: 'lead';
+  readonly name: string;
+  readonly ttl: number;
+  readonly body: Body;
+  readonly abortAfter: number | undefined;
+  /** What the body does when it is told to end, and how long after that. */
+  readonly lag: number;
+  readonly echo: 'returns' | 'throws the reason' | 'throws an AbortError' | 'fails';
 }
 
 export interface Body {
@@ -159,8 +188,30 @@ const sleep = { do: some('sleep' as const), ms: duration, first };
 const clockSteps = some(100, -100, 1_000, -1_000, 3_600_000, -3_600_000);
 const setClock = { do: some('set clock' as const), ms: clockSteps };
 const cut = { do: some('cut' as const), share };
+const takeAll = {
+  do: some('take all' as const),
+  names: fc.array(some(...others), { minLength: 1, maxLength: 4 }),
+  ttl,
+  limit,
+  renew: some(true, true, true, false),
+  wait: some(Infinity, Infinity, 0, 300, 2_000),
+  abortAfter: fc.option(duration, { nil: undefined, freq: 4 }),
+  observed: fc.boolean(),
+  hold: fc.oneof(duration, some(4_000)),
+  end: some('release' as const, 'release' as const, 'dispose' as const, 'lapse' as const),
+};
+const lead = {
+  do: some('lead' as const),
+  name: some(...others),
+  ttl,
+  body: fc.record({ ms: fc.oneof(duration, some(4_000)), fails: some(false, false, true) }),
+  abortAfter: fc.option(fc.oneof(duration, some(4_000)), { nil: undefined }),
+  lag: medium,
+  echo: some<Lead['echo']>('returns', 'throws the reason', 'throws an AbortError', 'fails'),
+};
 const freeze = { do: some('freeze' as const), ms: duration };
 const rob = { do: some('rob' as const), ttl: some(0, 200) };
+const robOther = { ...rob, name: some(...others) };
 const kill = { do: some('kill' as const) };
 
 /** Everything that can happen, in any order. */
@@ -294,6 +345,33 @@ export const scripts: fc.Arbitrary<Script> = fc.oneof(
   { weight: 1, arbitrary: scriptsOf(crowd, medium, delay, fc.nat(1)) },
   { weight: 3, arbitrary: inTurn(turns, false) },
   { weight: 2, arbitrary: inTurn(sharedTurns, true) },
+);
+
+/** Several locks at once, and leaders, among all that can befall them. */
+const several: fc.Arbitrary<Action> = weighted([
+  [10, takeAll],
+  [6, lead],
+  [2, extend],
+  [1, handOver],
+  [2, stall],
+  [1, sleep],
+  [1, setClock],
+  [2, cut],
+  [1, freeze],
+  [3, robOther],
+  [1, kill],
+]);
+
+/** A crowd that wants several locks, in any order, and waits for them. */
+const groups: fc.Arbitrary<Action> = weighted([
+  [12, { ...takeAll, wait: some(Infinity, Infinity, 2_000), hold: medium }],
+  [1, stall],
+  [1, robOther],
+]);
+
+export const scriptsForSeveral: fc.Arbitrary<Script> = fc.oneof(
+  { weight: 3, arbitrary: scriptsOf(several, duration, delay, fc.nat(2)) },
+  { weight: 2, arbitrary: scriptsOf(groups, medium, delays(4, 2, 0), fc.nat(2)) },
 );
 
 const scriptsOfQuorum = (

@@ -41,6 +41,9 @@ const promiseLife = 1_000;
 /** The lock that all simulated processes take. */
 export const lock = 'lock';
 
+/** The locks that they take several of, and lead on. */
+export const others = ['a', 'b', 'c'] as const;
+
 /** The token of who comes and takes what is not his. */
 export const stranger = 'stranger';
 

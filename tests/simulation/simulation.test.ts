@@ -15,7 +15,7 @@ import { coreMutants } from './core-mutants.js';
 import { found } from './found.js';
 import { quorumMutants } from './quorum-mutants.js';
 import { play } from './run.js';
-import { scripts, scriptsForQuorum } from './script.js';
+import { scripts, scriptsForQuorum, scriptsForSeveral } from './script.js';
 import { sharingMutants } from './sharing-mutants.js';
 import { simulate, story } from './simulate.js';
 
@@ -27,6 +27,7 @@ const {
 
 for (const [title, kind, usual] of [
   ['no promise is broken', scripts, 2_000],
+  ['no promise is broken to who takes several locks, or leads', scriptsForSeveral, 500],
   ['no promise is broken by a quorum of three', scriptsForQuorum, 200],
 ] as const) {
   test(title, async (context) => {

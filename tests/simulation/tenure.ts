@@ -11,7 +11,7 @@ export interface Call {
   readonly what: string;
   readonly startMonotonic: number;
   /** After how many milliseconds of its process' running time it must have come back. */
-  readonly within: number;
+  within: number;
   /** How many may hold the lock at once that it asks for: 1, nobody else. */
   readonly limit: number;
   /** The lock for which it stands in the line of its process. */

@@ -1,8 +1,16 @@
-/** What the conformance suite refuses; what it shows of a store, the tests of the stores show. */
+/** What the conformance suite refuses, and what it finds out: each case that only a broken store fails. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Attempt, LockStore } from '../../src/index.js';
 import { MemoryStore } from '../../src/stores/memory.js';
+import { basics } from '../../src/testing/basics.js';
+import { connections } from '../../src/testing/connections.js';
+import { altered } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
+import { persistence } from '../../src/testing/persistence.js';
+import { repeats } from '../../src/testing/repeats.js';
+import { watching } from '../../src/testing/watching.js';
 
 const create = () => ({ store: new MemoryStore() });
 
@@ -20,3 +28,177 @@ test('cases of a kind that there is not', () => {
     message: "cases is 'all' or 'essential', not \"some\"",
   });
 });
+
+const cases = [...basics, ...connections, ...repeats, ...watching, ...persistence];
+
+/** Runs a case on a store, of which `restart` leaves what it returns. */
+async function run(title: string, store: LockStore, restart = (): LockStore => store) {
+  const found = cases.find((each) => each.title === title);
+  assert.ok(found, title);
+  await found.run({
+    store,
+    other: store,
+    connections: Array.from({ length: 20 }, () => store),
+    restart: async () => restart(),
+    step: 1,
+    fence: true,
+    watch: true,
+    lock: title,
+  });
+}
+
+interface Row {
+  token: string;
+  end: number;
+}
+type State = 'fresh' | 'released' | 'lapsed';
+
+/** Locks in rows; it looks, and writes later, where a row is in one state: others look meanwhile. */
+class HastyStore implements LockStore {
+  readonly #rows = new Map<string, Row>();
+  readonly #hasty: State;
+
+  constructor(hasty: State) {
+    this.#hasty = hasty;
+  }
+
+  async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
+    const row = this.#rows.get(name);
+    const isOurs = row?.token === token;
+    const isHeld = row !== undefined && row.token !== '' && row.end > performance.now();
+    if (isHeld && !isOurs) return { granted: false };
+    const state = !row ? 'fresh' : row.token === '' ? 'released' : 'lapsed';
+    if (state === this.#hasty) await delay(1);
+    this.#rows.set(name, { token, end: performance.now() + ttl });
+    return { granted: true };
+  }
+
+  async extend(name: string, token: string): Promise<boolean> {
+    return this.#rows.get(name)?.token === token;
+  }
+
+  async release(name: string, token: string): Promise<boolean> {
+    const row = this.#rows.get(name);
+    if (row?.token !== token) return false;
+    row.token = '';
+    return true;
+  }
+}
+
+const held = {
+  fresh: 'many ask at once for a lock that nobody has ever held: one is granted',
+  released: 'many ask at once for a lock that was released: one is granted',
+  lapsed: 'many ask at once for a lock whose life has ended: one is granted',
+};
+
+describe('a store that looks, and writes later', { concurrency: true }, () => {
+  for (const hasty of Object.keys(held) as State[]) {
+    for (const [state, title] of Object.entries(held)) {
+      const isCaught = state === hasty;
+      test(`hasty with what is ${hasty}: ${isCaught ? 'fails' : 'passes'} that of ${state}`, async () => {
+        const running = run(title, new HastyStore(hasty));
+        if (isCaught) await assert.rejects(running, /\d+ of 20 were granted/);
+        else await running;
+      });
+    }
+  }
+});
+
+type Broken = [what: string, title: string, store: LockStore, restart?: () => LockStore];
+
+/** Ways to break a store, each with the case that finds it out. */
+const broken: readonly Broken[] = [
+  [
+    'a repeated acquire lengthens the life',
+    'asked for again by its holder, with a longer ttl, a lock lapses when it would have',
+    lengthening('acquire'),
+  ],
+  [
+    'a repeated acquireShared lengthens the life',
+    'asked for again by its holder, with a longer ttl, a lock lapses when it would have',
+    lengthening('acquireShared'),
+  ],
+  [
+    'an extension tells whether it has changed anything',
+    'an extension that is repeated in the same moment finds the lock ours',
+    tellingChanges(),
+  ],
+  [
+    'the first digit of a token is not kept',
+    'tokens that differ in one digit are two holders',
+    cutting((token) => token.slice(1)),
+  ],
+  [
+    'the last digit of a token is not kept',
+    'tokens that differ in one digit are two holders',
+    cutting((token) => token.slice(0, -1)),
+  ],
+  [
+    'a release wakes those alone who were refused',
+    'who begins to watch a lock that is held is woken by its release, without having asked',
+    wakingTheRefused(),
+  ],
+  ...[
+    'a lock outlives a restart, with its holder, its life and its fence',
+    'a fence outlives its lock and a restart',
+    'those who hold a lock together outlive a restart',
+  ].map(
+    (title): Broken => ['a restart empties it', title, new MemoryStore(), () => new MemoryStore()],
+  ),
+];
+
+describe('a broken store is found out', { concurrency: true }, () => {
+  for (const [what, title, store, restart] of broken) {
+    test(`${what}: ${title}`, async () => {
+      await assert.rejects(run(title, store, restart), { code: 'ERR_ASSERTION' });
+      await run(title, new MemoryStore());
+    });
+  }
+});
+
+function lengthening(method: 'acquire' | 'acquireShared'): LockStore {
+  const store = new MemoryStore();
+  return altered(store, {
+    async [method](name: string, token: string, ttl: number, ...rest: [number]) {
+      const attempt = await store[method](name, token, ttl, ...rest);
+      if (attempt.granted) await store.extend(name, token, ttl);
+      return attempt;
+    },
+  });
+}
+
+/** As a database does that counts rows: the same end, in whole milliseconds, is no change. */
+function tellingChanges(): LockStore {
+  const store = new MemoryStore();
+  let last = 0;
+  return altered(store, {
+    async extend(name, token, ttl) {
+      const end = Math.floor(performance.now()) + ttl;
+      const isChanged = end !== last;
+      last = end;
+      return (await store.extend(name, token, ttl)) && isChanged;
+    },
+  });
+}
+
+function cutting(cut: (token: string) => string): LockStore {
+  const store = new MemoryStore();
+  return altered(store, {
+    acquire: (name, token, ttl) => store.acquire(name, cut(token), ttl),
+    extend: (name, token, ttl) => store.extend(name, cut(token), ttl),
+    release: (name, token) => store.release(name, cut(token)),
+  });
+}
+
+function wakingTheRefused(): LockStore {
+  const store = new MemoryStore();
+  let isAwaited = false;
+  return altered(store, {
+    async acquire(...request) {
+      const attempt = await store.acquire(...request);
+      isAwaited ||= !attempt.granted;
+      return attempt;
+    },
+    watch: (name, wake) => store.watch(name, (news) => isAwaited && wake(news)),
+  });
+}
