@@ -1,0 +1,294 @@
+/**
+ * What docs/migrating.md says of the libraries that people come from, with those libraries: on Redis, their
+ * locks and ours are the same keys, so that a fleet can be moved while both are in use.
+ */
+import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  acquire,
+  adopt,
+  type DlockEvents,
+  type LockStore,
+  locked,
+  once,
+  tryAcquire,
+  tryAcquireAll,
+} from 'dlock-js';
+import { IoredisStore } from 'dlock-js/ioredis';
+import { QuorumStore } from 'dlock-js/quorum';
+import { Redis } from 'ioredis';
+import { Mutex } from 'redis-semaphore';
+import { eventually } from '../../src/testing/fixture.js';
+import { redisClients } from '../support/clients.js';
+import { type OwnServer, sharedRedis, startRedis } from '../support/servers.js';
+import { connectIoredis, onOneServer, onSeveralServers, Redlock4 } from './other-libraries.js';
+
+const url = await sharedRedis();
+const probe = new Redis(url);
+after(() => probe.disconnect());
+
+let names = 0;
+/** The name of a lock that nobody else uses. */
+const newName = () => `migrating ${process.pid} ${++names}`;
+
+const long = 60_000;
+
+/** Resolves once a lease on `name` has been renewed so many times. */
+function renewals(name: string, times: number): Promise<void> {
+  return new Promise((resolve) => {
+    let left = times;
+    const count = (event: unknown) => {
+      if ((event as DlockEvents['renewed']).name !== name || --left > 0) return;
+      unsubscribe('dlock:renewed', count);
+      resolve();
+    };
+    subscribe('dlock:renewed', count);
+  });
+}
+
+const pairs = Object.entries(onOneServer).flatMap(([library, other]) =>
+  Object.entries(redisClients).map(([client, connect]) => ({ library, other, client, connect })),
+);
+
+describe('on one server', { concurrency: 5 }, () => {
+  for (const { library, other, client, connect } of pairs) {
+    const options = { skip: other.missing ?? false, concurrency: 10 };
+    describe(`${library}, and Dlock through ${client}`, options, () => {
+      const { prefix } = other;
+      const theirs = [connectIoredis(url, client === 'ioredis 5' ? '5' : '6')];
+      let opened: Awaited<ReturnType<typeof connect>>;
+      let store: LockStore;
+      before(async () => {
+        opened = await connect(url);
+        store = opened.createStore({ prefix });
+      });
+      after(async () => {
+        await opened[Symbol.asyncDispose]();
+        for (const each of theirs) each.disconnect();
+      });
+      const tryTheirs = (name: string, ttl = long) => other.tryLock(theirs, name, ttl);
+
+      test('while theirs holds, ours is refused; released, ours is granted', async () => {
+        const name = newName();
+        const old = await tryTheirs(name);
+        assert.ok(old);
+        assert.equal(await probe.get(prefix + name), old.value);
+        assert.equal(await tryAcquire(store, name), null);
+        assert.equal(await tryAcquire(store, name, { limit: Infinity }), null);
+        assert.equal(await tryAcquireAll(store, ['free', name]), null);
+        assert.deepEqual(await locked(store, name, () => 1), { ran: false, reason: 'held' });
+        assert.deepEqual(await once(store, name, 'a period', () => 1), {
+          ran: false,
+          reason: 'held',
+        });
+        assert.notEqual(await old.release(), false);
+        await using lease = await tryAcquire(store, name);
+        assert.equal(await probe.get(prefix + name), lease?.token);
+      });
+
+      test('while ours holds, theirs is refused; released, theirs is granted', async () => {
+        const name = newName();
+        const lease = await acquire(store, name);
+        assert.equal(await tryTheirs(name), null);
+        assert.equal(await lease.release(), true);
+        const old = await tryTheirs(name);
+        assert.equal(await probe.get(prefix + name), old?.value);
+        assert.notEqual(await old?.release(), false);
+      });
+
+      test('while ours is shared, theirs is refused until the last has left', async () => {
+        const name = newName();
+        const [one, two] = [
+          await acquire(store, name, { limit: 2 }),
+          await acquire(store, name, { limit: 2 }),
+        ];
+        for (const lease of [one, two]) {
+          assert.equal(await tryTheirs(name), null);
+          assert.equal(await lease.release(), true);
+        }
+        assert.notEqual(await (await tryTheirs(name))?.release(), false);
+      });
+
+      test('renewed, each keeps the other out', async () => {
+        const name = newName();
+        const old = await tryTheirs(name, 10_000);
+        assert.equal(await old?.extend(long), true);
+        assert.ok((await probe.pttl(prefix + name)) > 10_000);
+        assert.equal(await tryAcquire(store, name), null);
+        assert.notEqual(await old?.release(), false);
+
+        const renewed = renewals(name, 4);
+        await using lease = await acquire(store, name, { ttl: 1_500 });
+        const refusals = [];
+        do refusals.push(await tryTheirs(name));
+        while (await Promise.race([renewed.then(() => false), sleep(20, true)]));
+        assert.ok(refusals.every((refusal) => refusal === null));
+        assert.equal(lease.held, true);
+      });
+
+      test('theirs has lapsed: ours is granted, and a late extension or release of theirs changes nothing', async () => {
+        const name = newName();
+        const old = await tryTheirs(name, 500);
+        await using lease = await acquire(store, name, { wait: long });
+        assert.equal(await old?.extend(long), false);
+        await old?.release();
+        assert.equal(await probe.get(prefix + name), lease.token);
+        await lease.extend();
+        assert.equal(lease.held, true);
+      });
+
+      test('ours has lapsed: theirs is granted, and a late extension or release of ours changes nothing', async () => {
+        const name = newName();
+        const lease = await acquire(store, name, { ttl: 500, renew: false });
+        const old = await other.lock(theirs, name, long);
+        assert.equal(await store.extend(name, lease.token, 1_000), false);
+        assert.equal(await store.release(name, lease.token), false);
+        assert.equal(await lease.release(), false);
+        assert.equal(await probe.get(prefix + name), old.value);
+        assert.ok((await probe.pttl(prefix + name)) > 10_000);
+        assert.notEqual(await old.release(), false);
+      });
+
+      test('each waits for the other, and is granted once it has released', async () => {
+        const name = newName();
+        const old = await tryTheirs(name);
+        const waiting = acquire(store, name, { wait: long });
+        await eventually('ours is refused, and queues', async () => {
+          return (await probe.exists(`\0\0\0\0${prefix}${name}`)) === 1;
+        });
+        await old?.release();
+        const lease = await waiting;
+        const theirTurn = other.lock(theirs, name, long);
+        await lease.release();
+        assert.notEqual(await (await theirTurn).release(), false);
+      });
+
+      test('a lock that is promised to the next of ours is theirs only if that one does not come', async () => {
+        const name = newName();
+        await using _ = await store.watch?.(name, () => {});
+        const [token, next] = ['a'.repeat(32), 'b'.repeat(32)];
+        await store.acquire(name, token, long);
+        assert.equal((await store.acquire(name, next, long, 30_000)).granted, false);
+        assert.equal(await store.release(name, token), true);
+        if ((await probe.pttl(prefix + name)) > 500) assert.equal(await tryTheirs(name), null);
+        const old = await other.lock(theirs, name, long);
+        assert.equal((await store.acquire(name, next, long)).granted, false);
+        assert.notEqual(await old.release(), false);
+      });
+
+      test('eight loops of theirs and of ours: one at a time, and all come to their end', async () => {
+        const name = newName();
+        let inside = 0;
+        let sections = 0;
+        const work = async () => {
+          assert.equal(++inside, 1);
+          await sleep(5);
+          inside--;
+          sections++;
+        };
+        const loops = Array.from({ length: 8 }, async (_, index) => {
+          const isOurs = index % 2 === 0;
+          const own = opened.createStore({ prefix });
+          for (let round = 0; round < 10; round++) {
+            if (isOurs) {
+              await locked(own, name, work, { wait: long });
+            } else {
+              const old = await other.lock(theirs, name, long);
+              await work();
+              await old.release();
+            }
+          }
+        });
+        await Promise.all(loops);
+        assert.equal(sections, 80);
+      });
+    });
+  }
+});
+
+for (const [library, other] of Object.entries(onSeveralServers)) {
+  describe(`${library} and QuorumStore, on three servers`, { skip: other.missing ?? false }, () => {
+    const { prefix } = other;
+    let servers: (OwnServer & { url: string })[];
+    let theirs: ReturnType<typeof connectIoredis>[];
+    let opened: Awaited<ReturnType<(typeof redisClients)[string]>>[];
+    let store: LockStore;
+    before(async () => {
+      servers = await Promise.all([startRedis(), startRedis(), startRedis()]);
+      theirs = servers.map((server) => connectIoredis(server.url));
+      const connect = redisClients['node-redis 6'];
+      assert.ok(connect);
+      opened = await Promise.all(servers.map((server) => connect(server.url)));
+      store = new QuorumStore(opened.map((each) => each.createStore({ prefix, timeout: 1_000 })));
+    });
+    after(async () => {
+      for (const each of theirs) each.disconnect();
+      for (const each of opened) await each[Symbol.asyncDispose]();
+      for (const server of servers) await server.stop();
+    });
+
+    test('both ways, and with one server down', async () => {
+      for (const isDown of [false, true]) {
+        if (isDown) await servers[0]?.kill();
+        const name = newName();
+        const old = await other.tryLock(theirs, name, long);
+        assert.ok(old);
+        assert.equal(await tryAcquire(store, name), null);
+        assert.notEqual(await old.release(), false);
+        const lease = await acquire(store, name, { wait: long });
+        assert.equal(await other.tryLock(theirs, name, long), null);
+        assert.equal(await lease.release(), true);
+        const again = await other.lock(theirs, name, long);
+        assert.notEqual(await again.release(), false);
+      }
+    });
+  });
+}
+
+describe('what else carries over', () => {
+  const [client] = [connectIoredis(url)];
+  after(() => client.disconnect());
+  const options = { lockTimeout: long, refreshInterval: 0, acquireAttemptsLimit: 1 };
+
+  test('several resources in one lock of redlock, and acquireAll', async () => {
+    const store = new IoredisStore(client, { prefix: '' });
+    const redlock = new Redlock4([client], { retryCount: 0 });
+    const [one, two, three] = [newName(), newName(), newName()];
+    const old = await redlock.acquire([one, two], long);
+    assert.equal(await tryAcquireAll(store, [two, three]), null);
+    await redlock.release(old);
+    await using leases = await tryAcquireAll(store, [two, three]);
+    assert.equal(leases?.held, true);
+    await assert.rejects(redlock.acquire([one, two], long), { name: 'LockError' });
+    assert.equal(await probe.exists(one), 0);
+  });
+
+  test('a lock of redlock can be handed over to Dlock', async () => {
+    const store = new IoredisStore(client, { prefix: '' });
+    const redlock = new Redlock4([client], { retryCount: 0 });
+    const name = newName();
+    const old = await redlock.acquire([name], long);
+    await using lease = await adopt(store, { name, token: old.value, ttl: long });
+    assert.equal(await tryAcquire(store, name), null);
+    assert.equal(await lease?.release(), true);
+    assert.equal(await probe.exists(name), 0);
+  });
+
+  test('a lease can be handed over to a Mutex, whose own identifiers are no tokens', async () => {
+    const store = new IoredisStore(client, { prefix: 'mutex:' });
+    const name = newName();
+    const { token } = (await acquire(store, name)).handOver();
+    const external = { ...options, identifier: token, acquiredExternally: true } as const;
+    const mutex = new Mutex(client, name, external);
+    assert.equal(await mutex.tryAcquire(), true);
+    assert.equal(await tryAcquire(store, name), null);
+    await mutex.release();
+
+    const old = new Mutex(client, name, options);
+    assert.equal(await old.tryAcquire(), true);
+    await assert.rejects(adopt(store, { name, token: old.identifier, ttl: long }), TypeError);
+    await old.release();
+  });
+});
