@@ -13,7 +13,7 @@ import { connectIoredis, onSeveralServers } from './other-libraries.js';
 const long = 60_000;
 
 for (const [library, other] of Object.entries(onSeveralServers)) {
-  describe(`${library} and QuorumStore, on three servers`, { skip: other.missing ?? false }, () => {
+  describe(`${library} and QuorumStore, on three servers`, () => {
     const { prefix } = other;
     let servers: (OwnServer & { url: string })[];
     let theirs: ReturnType<typeof connectIoredis>[];

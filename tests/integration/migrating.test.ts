@@ -52,7 +52,7 @@ const pairs = Object.entries(onOneServer).flatMap(([library, other]) =>
 
 describe('on one server', { concurrency: 5 }, () => {
   for (const { library, other, client, opened } of pairs) {
-    const options = { skip: other.missing ?? false, concurrency: 10 };
+    const options = { concurrency: 10 };
     describe(`${library}, and Dlock through ${client}`, options, () => {
       const { prefix } = other;
       const theirs = [connectIoredis(url, client === 'ioredis 5' ? '5' : '6')];

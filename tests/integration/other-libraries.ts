@@ -1,5 +1,4 @@
 /** The libraries that people come from, each with the same few calls, so that one test asks all of them. */
-import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
@@ -18,8 +17,6 @@ export interface OtherLease {
 export interface OtherLibrary {
   /** The prefix of our store with which its keys are ours. */
   readonly prefix: string;
-  /** Why it cannot be tested here. */
-  readonly missing?: string | undefined;
   /** Tries once to take a lock on the servers of all clients; null: refused. */
   tryLock(clients: IoredisClient[], name: string, ttl: number): Promise<OtherLease | null>;
   /** Takes the lock, asking for it every few milliseconds until it is granted. */
@@ -62,16 +59,16 @@ type RedlockClass = new (clients: IoredisClient[], options: RedlockOptions) => R
 
 const patient = { retryCount: -1, retryDelay: 20, retryJitter: 10 };
 
-function redlock(load: () => RedlockClass): Omit<OtherLibrary, 'missing'> {
+function redlock(Redlock: RedlockClass): OtherLibrary {
   const take = async (
     clients: IoredisClient[],
     name: string,
     ttl: number,
     options: RedlockOptions,
   ) => {
-    const lock = await new (load())(clients, options).acquire([name], ttl);
+    const lock = await new Redlock(clients, options).acquire([name], ttl);
     // It would try an extension that was refused again and again.
-    const once = new (load())(clients, { retryCount: 0 });
+    const once = new Redlock(clients, { retryCount: 0 });
     return {
       value: lock.value,
       extend(ttl: number) {
@@ -129,19 +126,14 @@ function mutexes(
 type MutexOptions = ConstructorParameters<typeof Mutex>[2];
 
 const require = createRequire(import.meta.url);
-const beta = new URL('../../bench/node_modules/redlock/', import.meta.url);
-const hasBeta =
-  existsSync(beta) && readFileSync(new URL('package.json', beta), 'utf8').includes('5.0.0-beta');
 
 export const Redlock4: RedlockClass = require('redlock');
+const Redlock5: RedlockClass = require('redlock5').default;
 
 /** redlock, for one server, and for several that know nothing of each other. */
 const redlocks: Record<string, OtherLibrary> = {
-  'redlock 4': redlock(() => Redlock4),
-  'redlock 5 beta': {
-    ...redlock(() => require(new URL('dist/cjs/index.js', beta).pathname).default),
-    missing: hasBeta ? undefined : 'it is a dependency of bench/ alone: npm --prefix bench ci',
-  },
+  'redlock 4': redlock(Redlock4),
+  'redlock 5 beta': redlock(Redlock5),
 };
 
 export const onOneServer: Record<string, OtherLibrary> = {
