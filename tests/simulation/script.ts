@@ -369,9 +369,19 @@ const groups: fc.Arbitrary<Action> = weighted([
   [1, robOther],
 ]);
 
+/** Those who want to lead, and do not keep the lock for long. */
+const leaders: fc.Arbitrary<Action> = weighted([
+  [10, { ...lead, name: some('a'), body: fc.record({ ms: long, fails: some(false) }) }],
+  [6, { ...robOther, name: some('a') }],
+  [2, { ...stall, ms: long }],
+  [1, cut],
+  [1, kill],
+]);
+
 export const scriptsForSeveral: fc.Arbitrary<Script> = fc.oneof(
   { weight: 3, arbitrary: scriptsOf(several, duration, delay, fc.nat(2)) },
   { weight: 2, arbitrary: scriptsOf(groups, medium, delays(4, 2, 0), fc.nat(2)) },
+  { weight: 2, arbitrary: scriptsOf(leaders, duration, delays(4, 2, 1), fc.nat(2)) },
 );
 
 const scriptsOfQuorum = (
