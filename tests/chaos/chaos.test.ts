@@ -19,7 +19,7 @@ describe('a little chaos', { concurrency: 2 }, () => {
     test(`${name}: nobody is alone beside another, and no limit is exceeded`, async () => {
       const { history } = await assertKept(kind, together);
       const most = mostAtOnce(history);
-      assert.ok(most > 3, `only ${most} leases at once`);
+      assert.ok(most > 2, `only ${most} leases at once`);
     });
   }
 });

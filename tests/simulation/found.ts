@@ -377,6 +377,31 @@ export const found: readonly { readonly title: string; readonly script: Script }
       ],
     },
   },
+  {
+    // Made up, too: who waits for the second lock has spent most of the wait on the first.
+    title: 'a group waits once for all of its locks',
+    script: {
+      seed: 1,
+      server: {
+        timeout: 100,
+        queues: false,
+        shares: false,
+        wakes: true,
+        fences: true,
+        knowsLife: false,
+        step: 1,
+      },
+      processes: [
+        { rate: 1, ordered: true, sleeps: false, fates: [] },
+        { rate: 1, ordered: true, sleeps: false, fates: [] },
+      ],
+      steps: [
+        { after: 0, process: 1, action: { ...group, names: ['a'], ttl: 20_000, hold: 1_900 } },
+        { after: 0, process: 1, action: { ...group, names: ['b'], ttl: 20_000, hold: 4_000 } },
+        { after: 10, process: 0, action: { ...group, names: ['a', 'b'], wait: 2_000 } },
+      ],
+    },
+  },
 ];
 
 function once(ms: number, ttl: number) {

@@ -18,13 +18,18 @@ export async function takeAll(hands: Hands, action: TakeAll): Promise<void> {
   const { signal } = controller;
   const reason = new Error('enough');
   judge.listensTo(process, signal);
-  if (abortAfter !== undefined) process.later(abortAfter, () => controller.abort(reason));
   const limit = hands.limitOf(action);
   const names = [...new Set(action.names)].sort();
-  // What the others have left of the wait may be too little for an answer.
-  const within = wait + 2 * names.length * connection.store.timeout;
+  // Those that the others have left nothing of the wait are asked for once, and one of them twice.
+  const within = wait + (names.length + 1) * connection.store.timeout;
   const what = wait === 0 ? 'tryAcquireAll' : 'acquireAll';
   const call = judge.call(process, what, { within, limit });
+  if (abortAfter !== undefined) {
+    process.later(abortAfter, () => {
+      controller.abort(reason);
+      judge.mustEnd(call, 0);
+    });
+  }
   await hands.expecting(call, ['ERR_DLOCK_STORE', 'ERR_DLOCK_TIMEOUT', reason], async () => {
     const leases = await ask(hands, call, action.names, { ttl, renew, signal, limit, wait });
     if (!leases) {

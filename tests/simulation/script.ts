@@ -188,9 +188,10 @@ const sleep = { do: some('sleep' as const), ms: duration, first };
 const clockSteps = some(100, -100, 1_000, -1_000, 3_600_000, -3_600_000);
 const setClock = { do: some('set clock' as const), ms: clockSteps };
 const cut = { do: some('cut' as const), share };
+const sets = (minLength: number) => fc.array(some(...others), { minLength, maxLength: 4 });
 const takeAll = {
   do: some('take all' as const),
-  names: fc.array(some(...others), { minLength: 1, maxLength: 4 }),
+  names: sets(1),
   ttl,
   limit,
   renew: some(true, true, true, false),
@@ -364,7 +365,7 @@ const several: fc.Arbitrary<Action> = weighted([
 
 /** A crowd that wants several locks, in any order, and waits for them. */
 const groups: fc.Arbitrary<Action> = weighted([
-  [12, { ...takeAll, wait: some(Infinity, Infinity, 2_000), hold: medium }],
+  [12, { ...takeAll, names: sets(2), wait: some(Infinity, Infinity, 2_000), hold: medium }],
   [1, stall],
   [1, robOther],
 ]);
