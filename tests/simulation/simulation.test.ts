@@ -28,7 +28,7 @@ const {
 
 for (const [title, kind, usual] of [
   ['no promise is broken', scripts, 2_000],
-  ['no promise is broken to who takes several locks, or leads', scriptsForSeveral, 300],
+  ['no promise is broken to who takes several locks, or leads', scriptsForSeveral, 200],
   ['no promise is broken by a quorum of three', scriptsForQuorum, 200],
 ] as const) {
   test(title, async (context) => {
