@@ -1,5 +1,6 @@
 /** Scripts that once broke a promise, shrunk: played each time, whatever the seed. */
-import type { Script, Take } from './script.js';
+import type { Script, Take, TakeAll } from './script.js';
+import type { Fate } from './wire.js';
 
 const take: Take = {
   do: 'take',
@@ -13,6 +14,23 @@ const take: Take = {
   hold: 0,
   end: 'release',
 };
+
+const group: TakeAll = {
+  do: 'take all',
+  names: [],
+  ttl: 150,
+  limit: 1,
+  renew: true,
+  wait: Infinity,
+  abortAfter: undefined,
+  observed: false,
+  hold: 0,
+  end: 'release',
+};
+
+/** Of a message that takes 1 ms each way, and of one whose answer takes longer. */
+const prompt: Fate = { kind: 'delivered', there: 1, back: 1 };
+const slow: Fate = { ...prompt, back: 60 };
 
 const reader: Take = { ...take, ttl: 20_000, limit: 2, wait: Infinity };
 
@@ -330,6 +348,57 @@ export const found: readonly { readonly title: string; readonly script: Script }
         { after: 0, process: 0, action: { ...reader, abortAfter: 7 } },
         { after: 0, process: 1, action: { ...reader, hold: 7_000 } },
         { after: 0, process: 0, action: { ...reader, limit: 1, hold: 7_000 } },
+      ],
+    },
+  },
+  {
+    // Made up, since hardly any run comes upon it: the first lock is lost in a stall, out of which the grant of
+    // the second comes before any timer.
+    title: 'a group is not given once one of its locks is lost, told of or not',
+    script: {
+      seed: 1,
+      server: {
+        timeout: 500,
+        queues: false,
+        shares: false,
+        wakes: true,
+        fences: true,
+        knowsLife: false,
+        step: 1,
+      },
+      processes: [
+        { rate: 1, ordered: true, sleeps: false, fates: [...Array(5).fill(prompt), slow] },
+        { rate: 1, ordered: true, sleeps: false, fates: [] },
+      ],
+      steps: [
+        { after: 0, process: 1, action: { ...group, names: ['b'], ttl: 20_000, hold: 100 } },
+        { after: 10, process: 0, action: { ...group, names: ['a', 'b'], renew: false } },
+        { after: 120, process: 0, action: { do: 'stall', ms: 80, first: 'replies' } },
+      ],
+    },
+  },
+  {
+    // Made up, too: who waits for the second lock has spent most of the wait on the first.
+    title: 'a group waits once for all of its locks',
+    script: {
+      seed: 1,
+      server: {
+        timeout: 100,
+        queues: false,
+        shares: false,
+        wakes: true,
+        fences: true,
+        knowsLife: false,
+        step: 1,
+      },
+      processes: [
+        { rate: 1, ordered: true, sleeps: false, fates: [] },
+        { rate: 1, ordered: true, sleeps: false, fates: [] },
+      ],
+      steps: [
+        { after: 0, process: 1, action: { ...group, names: ['a'], ttl: 20_000, hold: 1_900 } },
+        { after: 0, process: 1, action: { ...group, names: ['b'], ttl: 20_000, hold: 4_000 } },
+        { after: 10, process: 0, action: { ...group, names: ['a', 'b'], wait: 2_000 } },
       ],
     },
   },

@@ -18,13 +18,18 @@ export async function takeAll(hands: Hands, action: TakeAll): Promise<void> {
   const { signal } = controller;
   const reason = new Error('enough');
   judge.listensTo(process, signal);
-  if (abortAfter !== undefined) process.later(abortAfter, () => controller.abort(reason));
   const limit = hands.limitOf(action);
   const names = [...new Set(action.names)].sort();
-  // What the others have left of the wait may be too little for an answer.
-  const within = wait + 2 * names.length * connection.store.timeout;
+  // Those that the others have left nothing of the wait are asked for once, and one of them twice.
+  const within = wait + (names.length + 1) * connection.store.timeout;
   const what = wait === 0 ? 'tryAcquireAll' : 'acquireAll';
   const call = judge.call(process, what, { within, limit });
+  if (abortAfter !== undefined) {
+    process.later(abortAfter, () => {
+      controller.abort(reason);
+      judge.mustEnd(call, 0);
+    });
+  }
   await hands.expecting(call, ['ERR_DLOCK_STORE', 'ERR_DLOCK_TIMEOUT', reason], async () => {
     const leases = await ask(hands, call, action.names, { ttl, renew, signal, limit, wait });
     if (!leases) {
@@ -33,8 +38,8 @@ export async function takeAll(hands: Hands, action: TakeAll): Promise<void> {
     }
     world.tell('group granted', process.name);
     const got = [...leases].map(({ name }) => name);
-    const areAll = leases.held && `${got}` === `${names}`;
-    must(areAll, 'a group has all its locks, each once and in order', `${got} of ${names}`);
+    const areAll = leases.held && `${got.toSorted()}` === `${names}`;
+    must(areAll, 'a group has all its locks, each once', `${got} of ${names}`);
     const tenures = [...leases].map((lease) => hands.hold(lease, limit, false));
     if (action.observed) for (const tenure of tenures) tenure.signal = leases.signal;
     hands.later(action.hold, () => end(hands, { leases, tenures }, action.end));

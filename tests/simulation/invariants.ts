@@ -274,11 +274,16 @@ export class Judge {
     this.#turns.check();
   }
 
-  /** Called when nothing moves any more. */
-  finish(processes: readonly SimulatedProcess[], connections: readonly Connection[]): void {
+  /** Called when nothing moves any more, or always the same does: as when some wait in a circle. */
+  checkSettled(): void {
     for (const { what, process } of this.calls) {
       must(false, 'every call settles', `${what} of ${process.name} did not`);
     }
+  }
+
+  /** Called when nothing moves any more. */
+  finish(processes: readonly SimulatedProcess[], connections: readonly Connection[]): void {
+    this.checkSettled();
     for (const server of this.#servers.all) {
       for (const [name, holders] of server.holders) {
         for (const holder of holders.living(this.#world.now)) {

@@ -1,14 +1,16 @@
 /**
  * Breaks the core, and then the quorum, in one named way after another and lets the simulation find
  * out: a simulation that does not notice is too weak to prove anything. Ends with 1 if a mutant
- * survives. Arguments choose mutants by a part of their name or file, or `core`, `sharing` or `quorum`.
+ * survives. Arguments choose mutants by a part of their name or file, or `core`, `sharing`, `several` or
+ * `quorum`.
  */
 import { compileCore, type Mutation } from './core.js';
 import { coreMutants } from './core-mutants.js';
 import { found } from './found.js';
 import { quorumMutants } from './quorum-mutants.js';
 import { type MakeCore, play } from './run.js';
-import { scripts, scriptsForQuorum } from './script.js';
+import { scripts, scriptsForQuorum, scriptsForSeveral } from './script.js';
+import { severalMutants } from './several-mutants.js';
 import { sharingMutants } from './sharing-mutants.js';
 import { simulate } from './simulate.js';
 import { Violation } from './violation.js';
@@ -23,6 +25,7 @@ const { DLOCK_SIMULATION_RUNS: runs = '50000', DLOCK_SIMULATION_SEED: seed = '1'
 const all = [
   ...coreMutants.map((mutant) => ({ ...mutant, broken: 'core', scripts })),
   ...sharingMutants.map((mutant) => ({ ...mutant, broken: 'sharing', scripts })),
+  ...severalMutants.map((mutant) => ({ ...mutant, broken: 'several', scripts: scriptsForSeveral })),
   ...quorumMutants.map((mutant) => ({ ...mutant, broken: 'quorum', scripts: scriptsForQuorum })),
 ];
 const chosen = process.argv.slice(2);

@@ -88,7 +88,9 @@ class Run {
       await this.#world.proceed();
       if (this.#failure) throw this.#failure;
       this.#judge.check();
-      must(steps < endless, 'nothing is left', 'it does not come to rest');
+      if (steps < endless) continue;
+      this.#judge.checkSettled();
+      must(false, 'nothing is left', 'it does not come to rest');
     }
     const processes = this.#seats.map(({ process }) => process);
     this.#judge.finish(

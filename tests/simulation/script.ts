@@ -188,9 +188,10 @@ const sleep = { do: some('sleep' as const), ms: duration, first };
 const clockSteps = some(100, -100, 1_000, -1_000, 3_600_000, -3_600_000);
 const setClock = { do: some('set clock' as const), ms: clockSteps };
 const cut = { do: some('cut' as const), share };
+const sets = (minLength: number) => fc.array(some(...others), { minLength, maxLength: 4 });
 const takeAll = {
   do: some('take all' as const),
-  names: fc.array(some(...others), { minLength: 1, maxLength: 4 }),
+  names: sets(1),
   ttl,
   limit,
   renew: some(true, true, true, false),
@@ -364,14 +365,24 @@ const several: fc.Arbitrary<Action> = weighted([
 
 /** A crowd that wants several locks, in any order, and waits for them. */
 const groups: fc.Arbitrary<Action> = weighted([
-  [12, { ...takeAll, wait: some(Infinity, Infinity, 2_000), hold: medium }],
+  [12, { ...takeAll, names: sets(2), wait: some(Infinity, Infinity, 2_000), hold: medium }],
   [1, stall],
   [1, robOther],
+]);
+
+/** Those who want to lead, and do not keep the lock for long. */
+const leaders: fc.Arbitrary<Action> = weighted([
+  [10, { ...lead, name: some('a'), body: fc.record({ ms: long, fails: some(false) }) }],
+  [6, { ...robOther, name: some('a') }],
+  [2, { ...stall, ms: long }],
+  [1, cut],
+  [1, kill],
 ]);
 
 export const scriptsForSeveral: fc.Arbitrary<Script> = fc.oneof(
   { weight: 3, arbitrary: scriptsOf(several, duration, delay, fc.nat(2)) },
   { weight: 2, arbitrary: scriptsOf(groups, medium, delays(4, 2, 0), fc.nat(2)) },
+  { weight: 2, arbitrary: scriptsOf(leaders, duration, delays(4, 2, 1), fc.nat(2)) },
 );
 
 const scriptsOfQuorum = (
