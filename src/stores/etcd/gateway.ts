@@ -98,17 +98,17 @@ export class Gateway {
       const url = this.#endpoint;
       const start = clock.monotonic();
       const limit = Math.min(this.#timeout * share, end - start);
-      // An endpoint that answers others is slow, and not silent: it would be no better elsewhere.
-      const more = () => ((this.#answered.get(url) ?? 0) > start ? end - clock.monotonic() : 0);
       try {
-        const answer = await this.#transport.ask(`${url}/v3/${path}`, text, headers, limit, more);
+        const answer = await this.#transport.ask(`${url}/v3/${path}`, text, headers, limit);
         this.#answered.set(url, clock.monotonic());
         return answer;
       } catch (error) {
         const isSilent = error instanceof NoAnswer;
         const isCutOff = error instanceof EtcdError && error.status === unavailable;
         if (!isSilent && !isCutOff) throw error;
-        this.#leave(url);
+        // One that has answered others meanwhile is slow, and not silent: elsewhere it would be no better.
+        const isSlow = isSilent && error.wasSent && (this.#answered.get(url) ?? 0) > start;
+        if (!isSlow) this.#leave(url);
         const mayRepeat = repetition === 'repeatable' || (isSilent && !error.wasSent);
         if (!mayRepeat || tries >= this.size || clock.monotonic() >= end) throw error;
       }

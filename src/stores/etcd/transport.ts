@@ -2,7 +2,6 @@
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import type { SecureContextOptions } from 'node:tls';
-import { clock } from '../../base/clock.js';
 import { reasonOf } from '../../base/errors.js';
 import { TimeLimit } from '../../base/time-limit.js';
 import { EtcdError, errorOf, type Json, parse } from './answers.js';
@@ -46,10 +45,9 @@ export class Transport {
 
   /**
    * @param limit in milliseconds.
-   * @param more is asked when that is over: for how long to wait on, 0: no longer.
    * @throws {@link EtcdError} what the server said, {@link NoAnswer} if it said nothing.
    */
-  ask(url: string, body: string, headers: Json, limit: number, more: () => number): Promise<Json> {
+  ask(url: string, body: string, headers: Json, limit: number): Promise<Json> {
     return new Promise((resolve, reject) => {
       let wasSent = false;
       const sent = this.#send(url, body, headers, { agent: this.#agent });
@@ -57,17 +55,11 @@ export class Transport {
         time.end();
         reject(new NoAnswer(url, reason, wasSent, cause));
       };
-      const start = clock.monotonic();
       const late = () => {
-        const left = more();
-        if (left > 0) {
-          time = new TimeLimit(left, late, 'idle');
-          return;
-        }
-        fail(`nothing within ${Math.round(clock.monotonic() - start)} ms`);
+        fail(`nothing within ${Math.round(limit)} ms`);
         sent.destroy();
       };
-      let time = new TimeLimit(limit, late, 'idle');
+      const time = new TimeLimit(limit, late, 'idle');
       sent.on('socket', (socket) => {
         if (!socket.connecting) wasSent = true;
         else socket.once('connect', () => (wasSent = true));
