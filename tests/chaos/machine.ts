@@ -25,6 +25,8 @@ export interface Plan {
   readonly ttl: number;
   readonly timeout: number;
   readonly faults: FaultRates;
+  /** Whether each lease is renewed: then one that is lost is lost by a fault. */
+  readonly renewed?: boolean;
 }
 
 export interface Run {
@@ -44,16 +46,17 @@ export interface Run {
 /** @param during what goes on meanwhile: the run ends when it does. */
 export async function run(
   kind: StoreKind,
-  plan: Plan,
+  given: Plan,
   during: (stage: Stage) => Promise<unknown>,
 ): Promise<Run> {
-  const { workers, mortals, contenders, rest, ttl, timeout } = plan;
+  const plan = { ...given, ...kind.pace };
+  const { workers, mortals, contenders, rest, ttl, timeout, renewed } = plan;
   const directory = await mkdtemp(join(tmpdir(), 'dlock-chaos-'));
   await using scene = await kind.setUp();
   const from = commonTime();
   const locks = numbers(plan.locks).map((number) => `lock ${number}`);
   const limits = plan.limits.filter((limit) => limit === 1 || kind.limits?.includes(limit));
-  const orders = { url: scene.url, locks, limits, contenders, rest, ttl, timeout };
+  const orders = { url: scene.url, locks, limits, contenders, rest, ttl, timeout, renewed };
   const crew = new Crew(workers, orders, directory);
   const posts = numbers(workers);
   const mortalPosts = posts.slice(workers - mortals);

@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createClient } from 'redis';
+import * as etcd from '../support/etcd-talk.js';
 import { listAll } from '../support/listing.js';
 import { startProxy, type TcpProxy } from '../support/proxy/proxy.js';
+import { startEtcdCluster } from '../support/servers/etcd.js';
 import { ask } from '../support/servers/ports.js';
 import { type OwnServer, startMemcached, startRedis } from '../support/servers.js';
 import type { FaultKind } from './faults.js';
@@ -21,6 +23,8 @@ export interface StoreKind {
   readonly limits?: readonly number[];
   /** Faults after which it promises nothing, and which are left out therefore. */
   readonly forfeits: readonly FaultKind[];
+  /** Where it takes more time than others: what a plan is changed by. */
+  readonly pace?: { readonly ttl: number; readonly timeout: number; readonly contenders: number };
   setUp(): Promise<Scene>;
 }
 
@@ -58,6 +62,16 @@ export const storeKinds: Record<string, StoreKind> = {
     forfeits: [],
     setUp: () => behindProxies([startRedis(), startRedis(), startRedis()], redisUrl, redisGauges),
   },
+  etcd: {
+    fenced: true,
+    forfeits: [],
+    // Three nodes write each step to their disks, and a life is at least two seconds.
+    pace: { ttl: 2_000, timeout: 1_500, contenders: 2 },
+    async setUp() {
+      const { nodes } = await startEtcdCluster();
+      return etcdScene(nodes);
+    },
+  },
   file: {
     fenced: true,
     limits: anyLimit,
@@ -77,9 +91,14 @@ export const storeKinds: Record<string, StoreKind> = {
   },
 };
 
+/** One cluster, behind a proxy for each of its nodes. */
+export function etcdScene(nodes: readonly OwnServer[]): Promise<Scene> {
+  return behindProxies(nodes, etcdUrl, etcdGauges);
+}
+
 /** Servers with a proxy before each. `urlOf` makes the store's URL from their ports. */
 async function behindProxies(
-  starting: Promise<OwnServer>[],
+  starting: readonly (OwnServer | Promise<OwnServer>)[],
   urlOf: (ports: number[]) => string,
   gaugesOf: (port: number) => Promise<Gauges>,
 ): Promise<Scene> {
@@ -117,6 +136,18 @@ async function redisGauges(port: number): Promise<Gauges> {
   } finally {
     client.destroy();
   }
+}
+
+/** One cluster, by the endpoints of all its nodes. */
+function etcdUrl(ports: number[]): string {
+  return `etcd://${ports.map((port) => `127.0.0.1:${port}`).join()}`;
+}
+
+/** Each node knows all of it. */
+async function etcdGauges(port: number): Promise<Gauges> {
+  const url = `http://127.0.0.1:${port}`;
+  const { leases = [] } = await etcd.ask(url, 'lease/leases', {});
+  return { keys: (await etcd.keysUnder(url, 'dlock:')).length, leases: leases.length };
 }
 
 async function memcacheGauges(port: number): Promise<Gauges> {

@@ -10,7 +10,7 @@ import { after, describe, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { execa } from 'execa';
 import { blocksOf, readPages, readPrograms, relocated } from '../support/documents.js';
-import { sharedMemcached, sharedRedis, startRedis } from '../support/servers.js';
+import { sharedEtcd, sharedMemcached, sharedRedis, startRedis } from '../support/servers.js';
 import { compile } from '../support/workers.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -28,6 +28,7 @@ const addresses = {
   '127.0.0.1:6380': hostOf((await startRedis()).url),
   '127.0.0.1:6381': hostOf((await startRedis()).url),
   '127.0.0.1:11211': await sharedMemcached(),
+  '127.0.0.1:2379': hostOf(await sharedEtcd()),
 };
 
 /** Each in a directory of its own, as a reader would have it. */

@@ -18,11 +18,16 @@ export interface OpenStore {
  * `redis://host:port`, `redis+pool://host:port`, `memcache://host:port`, `postgres://...`, `mysql://...`,
  * `etcd://host:port,host:port` (one cluster) or `file:///directory`; several others, with commas between them,
  * are a quorum.
+ *
+ * @param timeout of a store that has no client, whose own time limit counts, in milliseconds.
  */
-export async function openStore(url: string): Promise<OpenStore> {
+export async function openStore(url: string, timeout?: number): Promise<OpenStore> {
   if (url.startsWith('etcd:')) {
     const endpoints = url.slice('etcd://'.length).split(',');
-    const store = new EtcdStore(endpoints.map((address) => `http://${address}`));
+    const store = new EtcdStore(
+      endpoints.map((address) => `http://${address}`),
+      { timeout },
+    );
     return { store, close: async () => {} };
   }
   if (url.includes(',')) return openQuorum(url.split(','));
@@ -53,7 +58,7 @@ export async function openStore(url: string): Promise<OpenStore> {
 }
 
 async function openQuorum(urls: string[]): Promise<OpenStore> {
-  const members = await Promise.all(urls.map(openStore));
+  const members = await Promise.all(urls.map((member) => openStore(member)));
   const close = async () => {
     await Promise.all(members.map((member) => member.close()));
   };

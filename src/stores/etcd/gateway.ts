@@ -32,6 +32,8 @@ export class Gateway {
   readonly #transport: Transport;
   readonly #login: Login | undefined;
   readonly #streams = new Map<ClientRequest, string>();
+  /** When an endpoint last answered, by the monotonic clock. */
+  readonly #answered = new Map<string, number>();
   /** The number of the endpoint in use. */
   #current = 0;
 
@@ -94,14 +96,19 @@ export class Gateway {
     const end = clock.monotonic() + this.#timeout;
     for (let tries = 1; ; tries++) {
       const url = this.#endpoint;
-      const limit = Math.min(this.#timeout * share, end - clock.monotonic());
+      const start = clock.monotonic();
+      const limit = Math.min(this.#timeout * share, end - start);
       try {
-        return await this.#transport.ask(`${url}/v3/${path}`, text, headers, limit);
+        const answer = await this.#transport.ask(`${url}/v3/${path}`, text, headers, limit);
+        this.#answered.set(url, clock.monotonic());
+        return answer;
       } catch (error) {
         const isSilent = error instanceof NoAnswer;
         const isCutOff = error instanceof EtcdError && error.status === unavailable;
         if (!isSilent && !isCutOff) throw error;
-        this.#leave(url);
+        // One that has answered others meanwhile is slow, and not silent: elsewhere it would be no better.
+        const isSlow = isSilent && error.wasSent && (this.#answered.get(url) ?? 0) > start;
+        if (!isSlow) this.#leave(url);
         const mayRepeat = repetition === 'repeatable' || (isSilent && !error.wasSent);
         if (!mayRepeat || tries >= this.size || clock.monotonic() >= end) throw error;
       }

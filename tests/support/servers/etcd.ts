@@ -16,7 +16,7 @@ export interface EtcdCluster extends AsyncDisposable {
   readonly nodes: readonly OwnServer[];
   /** Of all nodes, in their order. */
   readonly endpoints: readonly string[];
-  /** The node that leads now. Rejects if nobody does within a while. */
+  /** The node that leads now, if it answers within a second. Rejects if nobody does within a while. */
   leader(): Promise<OwnServer>;
   stop(): Promise<void>;
 }
