@@ -31,7 +31,9 @@ const mysql = { host: '127.0.0.1', port: 1 };
 const pool = mysql2.createPool(mysql);
 const mariadbPool = mariadb.createPool({ ...mysql, minimumIdle: 0 });
 const calling = mariadbCallback.createPool({ ...mysql, minimumIdle: 0 });
-after(() => Promise.all([pool.end(), mariadbPool.end(), calling.end(() => {}), otherCluster.end()]));
+after(() =>
+  Promise.all([pool.end(), mariadbPool.end(), calling.end(() => {}), otherCluster.end()]),
+);
 
 /** None of them is ever connected. */
 const clients: Record<StoreName, Record<string, object>> = {
