@@ -22,13 +22,19 @@ export type Step = (typeof steps)[number];
  * Several processes contend for one job, period after period; each kills itself at a step, and another takes
  * its place, until `kills` are dead. Then the last ones go on for some periods, and are told to stop.
  *
+ * @param first the number of the step that comes first; the others follow in order.
  * @returns the last period that was run.
  */
-export async function killAtEveryStep(url: string, job: string, kills: number): Promise<number> {
+export async function killAtEveryStep(
+  url: string,
+  job: string,
+  first: number,
+  kills: number,
+): Promise<number> {
   const worker = new URL('./workers/recorder.ts', import.meta.url);
   const plan: Step[] = Array.from(
     { length: kills },
-    (_, index) => steps[index % steps.length] as Step,
+    (_, index) => steps[(first + index) % steps.length] as Step,
   );
   let lastPeriod = 0;
   const survivors = new Set<ChildProcess>();

@@ -214,13 +214,13 @@ describe('a run records itself in a transaction of', () => {
 });
 
 describe('a process is killed at every step, a hundred times in all', { concurrency: true }, () => {
-  for (const job of ['one', 'two', 'three', 'four']) {
+  for (let job = 1; job <= 7; job++) {
     test(`job ${job}: the results of each period are there exactly once`, async () => {
-      const lastPeriod = await killAtEveryStep(url, job, 25);
-      assert.ok(lastPeriod >= 5, `${lastPeriod} periods`);
+      const lastPeriod = await killAtEveryStep(url, `job ${job}`, job, 15);
+      assert.ok(lastPeriod >= 3, `${lastPeriod} periods`);
       const [rows] = await pool.query(
         'SELECT period, COUNT(*) AS parts, COUNT(DISTINCT process) AS runs FROM results WHERE job = ? GROUP BY period ORDER BY period',
-        [job],
+        [`job ${job}`],
       );
       const expected = Array.from({ length: lastPeriod }, (_, index) => ({
         period: index + 1,
