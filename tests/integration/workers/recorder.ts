@@ -13,7 +13,7 @@ export interface Message {
 }
 
 const [url = '', job = '', fatal = ''] = process.argv.slice(2);
-const { store, transaction, close } = await openResults(url);
+const { store, transaction } = await openResults(url);
 
 /** Nothing of what the process does afterwards is done, but for what it has sent. */
 function reach(step: Step): void {
@@ -25,8 +25,8 @@ process.on('message', () => {
   running = false;
 });
 
-/** Runs the period, or hears that it is done. */
-async function finish(period: number): Promise<void> {
+/** Runs the period, or hears that it is done; false: neither yet. */
+async function finish(period: number): Promise<boolean> {
   const outcome = await once(
     store,
     job,
@@ -53,11 +53,12 @@ async function finish(period: number): Promise<void> {
     { wait: Infinity, ttl: 1_000 },
   );
   if (outcome.ran) reach('once has returned');
+  return outcome.ran || outcome.reason === 'done';
 }
 
 for (let period = 1; running; ) {
   try {
-    await finish(period);
+    if (!(await finish(period))) continue;
     process.send?.({ period } satisfies Message);
     period += 1;
   } catch (error) {
@@ -65,5 +66,5 @@ for (let period = 1; running; ) {
     if (!(error instanceof LeaseLostError || error instanceof StoreError)) throw error;
   }
 }
-await close();
-process.disconnect();
+// A client that is asked once more in the background may open a connection again, and keep it.
+process.exit();
