@@ -8,6 +8,7 @@ export { acquireAll, tryAcquireAll } from './api/all.js';
 export { lead } from './api/lead.js';
 export { locked, type Outcome } from './api/locked.js';
 export { once } from './api/once.js';
+export type { Run } from './api/run.js';
 export { type SettledOptions, settled } from './api/settled.js';
 export type { AcquireOptions, LeadOptions, LeaseOptions, OnceOptions } from './asking/terms.js';
 export {

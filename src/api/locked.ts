@@ -40,11 +40,18 @@ export async function locked<T>(
   return { ran: true, value };
 }
 
-/** @param after in how many milliseconds the lock is to lapse, once the body is done. */
+/** What becomes of a body's value, and of its lock. */
+export interface Ending<T> {
+  /** In how many milliseconds the lock is to lapse. Default: at once. */
+  readonly after?: (value: T) => number;
+  /** Whether the value stands although the lease was lost. Default: no. */
+  readonly stands?: (value: T) => boolean;
+}
+
 export async function runUnder<T>(
   lease: Lease,
   body: (lease: Lease) => T | Promise<T>,
-  after: (value: T) => number = () => 0,
+  { after = () => 0, stands = () => false }: Ending<T> = {},
 ): Promise<T> {
   let value: T;
   try {
@@ -59,6 +66,6 @@ export async function runUnder<T>(
     warn(error.message, 'DLOCK_RELEASE_IN_DOUBT');
     return true;
   });
-  if (!ours) throw lease.signal.reason;
+  if (!ours && !stands(value)) throw lease.signal.reason;
   return value;
 }

@@ -16,6 +16,7 @@ import type { Lease } from '../lease/lease.js';
 import type { LockStore } from '../store.js';
 import { acquireInLine, attempt, inTime } from './acquire.js';
 import { type Outcome, runUnder } from './locked.js';
+import { checkRecording, PeriodRun, type Run } from './run.js';
 
 /**
  * What holds the lock of a period that is done: a token that everybody knows. So a period that is
@@ -25,6 +26,13 @@ const doneToken = 'done';
 
 /** How much longer than its ttl a store may keep a lock, in milliseconds: Memcached's whole seconds. */
 const rounding = 3_000;
+
+/** What came of an attempt at a period. */
+interface Ended<T> {
+  readonly outcome: Outcome<T, 'held' | 'done'>;
+  /** The body has recorded it with its results: they stand, whatever became of the lease. */
+  readonly stands: boolean;
+}
 
 /**
  * Runs `body` unless it has been run for this period: `{ ran: false, reason: 'done' }`. While another
@@ -39,6 +47,9 @@ const rounding = 3_000;
  * caller's name. It may wait longer than `wait` for that one: where the last runner died, its lease on
  * the period lapses a little after that on the lock.
  *
+ * The body can record its period itself, by `run`, in the transaction that holds its results, where the store
+ * keeps its locks in the same database: then it is run exactly once, whatever fails at whatever moment.
+ *
  * @param period names the period, as the scheduler knows it; never taken from this machine's clock,
  * which may differ from that of the next server.
  * @param options `minHold` counts after a body that succeeded only, unlike under `locked`: a period
@@ -46,17 +57,20 @@ const rounding = 3_000;
  * @throws what `body` threw, whatever became of the lease.
  * @throws {@link LeaseLostError} the body is done, but a lease was lost before: another may run it.
  * @throws {@link StoreError} also if the body is done, but that could not be recorded.
+ * @throws TypeError for invalid arguments, before any request; so also for a body that takes `run`, on a store
+ * that has no `record`.
  */
 export async function once<T>(
   store: LockStore,
   name: string,
   period: string,
-  body: (lease: Lease) => T | Promise<T>,
+  body: (lease: Lease, run: Run) => T | Promise<T>,
   options: OnceOptions = {},
 ): Promise<Outcome<T, 'held' | 'done'>> {
   checkBody(name, body);
   const terms = readTerms(store, name, options, onceOptions);
   const { retain = 24 * 3_600_000 } = options;
+  checkRecording(name, store, body);
   checkTime(lockNamed(name), 'retain', retain, 1, store.maxTtl);
   const isPeriod = typeof period === 'string' && period !== '' && period.isWellFormed();
   const must = requirements(lockNamed(name));
@@ -67,20 +81,31 @@ export async function once<T>(
   const { timeout } = terms;
   const done = newClaim(store, periodLock(name, period), doneToken, { ttl: retain, timeout });
   const run = () => runPeriod(lease, done, terms, body);
-  return runUnder(lease, run, ({ ran }) => (ran ? terms.minHold - (clock.monotonic() - start) : 0));
+  const { outcome } = await runUnder(lease, run, {
+    after: ({ outcome }) => (outcome.ran ? terms.minHold - (clock.monotonic() - start) : 0),
+    stands: ({ stands }) => stands,
+  });
+  return outcome;
 }
 
 async function runPeriod<T>(
   lease: Lease,
   done: Claim,
   terms: Terms,
-  body: (lease: Lease) => T | Promise<T>,
-): Promise<Outcome<T, 'held' | 'done'>> {
+  body: (lease: Lease, run: Run) => T | Promise<T>,
+): Promise<Ended<T>> {
   const periodLease = await acquirePeriod(done, { ...terms, minHold: 0 });
-  if ('ran' in periodLease) return periodLease;
-  const value = await runUnder(periodLease, () => body(lease));
-  await record(lease, done);
-  return { ran: true, value };
+  if ('ran' in periodLease) return { outcome: periodLease, stands: false };
+  const run = new PeriodRun(lease, periodLease, done);
+  try {
+    const value = await runUnder(periodLease, () => body(lease, run));
+    const outcome = { ran: true, value } as const;
+    if (await run.isRecorded()) return { outcome, stands: true };
+    await record(lease, done);
+    return { outcome, stands: false };
+  } finally {
+    await run.giveBack();
+  }
 }
 
 /** Notes that the period is done, and tries again for as long as the lock is held. */

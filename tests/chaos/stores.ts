@@ -3,13 +3,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { schema } from 'dlock-js/mysql';
+import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { createClient } from 'redis';
 import * as etcd from '../support/etcd-talk.js';
 import { listAll } from '../support/listing.js';
 import { startProxy, type TcpProxy } from '../support/proxy/proxy.js';
 import { startEtcdCluster } from '../support/servers/etcd.js';
 import { ask } from '../support/servers/ports.js';
-import { type OwnServer, startMemcached, startRedis } from '../support/servers.js';
+import { type OwnServer, startMemcached, startMysql, startRedis } from '../support/servers.js';
 import type { FaultKind } from './faults.js';
 
 /** Figures by their names. */
@@ -55,6 +57,11 @@ export const storeKinds: Record<string, StoreKind> = {
     forfeits: ['server frozen'],
     setUp: () =>
       behindProxies([startMemcached()], ([port]) => `memcache://127.0.0.1:${port}`, memcacheGauges),
+  },
+  mysql: {
+    fenced: true,
+    forfeits: [],
+    setUp: () => behindProxies([startWithTable()], mysqlUrl, mysqlGauges),
   },
   quorum: {
     fenced: false,
@@ -116,6 +123,26 @@ async function behindProxies(
       await Promise.all(servers.map((server) => server.stop()));
     },
   };
+}
+
+async function startWithTable(): Promise<OwnServer> {
+  const server = await startMysql();
+  await using connection = await createConnection(server.url);
+  await connection.query('CREATE DATABASE chaos');
+  await connection.query(schema('chaos.dlock_locks'));
+  return server;
+}
+
+function mysqlUrl([port]: number[]): string {
+  return `mysql://root@127.0.0.1:${port}/chaos`;
+}
+
+async function mysqlGauges(port: number): Promise<Gauges> {
+  await using connection = await createConnection(mysqlUrl([port]));
+  const [[counted]] = await connection.query<RowDataPacket[]>(
+    `SELECT (SELECT COUNT(*) FROM information_schema.processlist) AS clients, COUNT(*) AS locks FROM dlock_locks`,
+  );
+  return { clients: Number(counted?.clients), keys: Number(counted?.locks) };
 }
 
 /** One server, or a quorum of several. */

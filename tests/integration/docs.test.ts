@@ -9,8 +9,15 @@ import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { execa } from 'execa';
+import { createConnection } from 'mysql2/promise';
 import { blocksOf, readPages, readPrograms, relocated } from '../support/documents.js';
-import { sharedEtcd, sharedMemcached, sharedRedis, startRedis } from '../support/servers.js';
+import {
+  sharedEtcd,
+  sharedMemcached,
+  sharedMysql,
+  sharedRedis,
+  startRedis,
+} from '../support/servers.js';
 import { compile } from '../support/workers.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -23,10 +30,21 @@ const blocks = [...pages].flatMap(([page, text]) => blocksOf(page, text));
 
 /** The host and port of a URL. */
 const hostOf = (url: string) => new URL(url).host;
+
+/** A server with the database of the programs. */
+async function mysqlWithDatabase(): Promise<string> {
+  const url = await sharedMysql();
+  const connection = await createConnection(url);
+  await connection.query('CREATE DATABASE IF NOT EXISTS app');
+  await connection.end();
+  return url;
+}
+
 const addresses = {
   '127.0.0.1:6379': hostOf(await sharedRedis()),
   '127.0.0.1:6380': hostOf((await startRedis()).url),
   '127.0.0.1:6381': hostOf((await startRedis()).url),
+  '127.0.0.1:3306': hostOf(await mysqlWithDatabase()),
   '127.0.0.1:11211': await sharedMemcached(),
   '127.0.0.1:2379': hostOf(await sharedEtcd()),
 };
