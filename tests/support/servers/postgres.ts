@@ -42,7 +42,7 @@ let shared: Promise<string> | undefined;
 /** The URL of a PostgreSQL that all tests of this process share. */
 export function sharedPostgres(): Promise<string> {
   const url = process.env[variable];
-  shared ??= url ? Promise.resolve(url) : start();
+  shared ??= url ? Promise.resolve(url) : startPostgres();
   return shared;
 }
 
@@ -60,7 +60,8 @@ export async function openSchema(): Promise<AsyncDisposable & { url: string; poo
   return { url: url.href, pool, [Symbol.asyncDispose]: close };
 }
 
-async function start(): Promise<string> {
+/** The URL of a server of the caller's own, which ends with this process. */
+export async function startPostgres(): Promise<string> {
   try {
     await putOnPath();
   } catch (error) {
