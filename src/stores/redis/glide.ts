@@ -32,7 +32,7 @@ export interface GlideStoreOptions extends KeyedStoreOptions {
 
 /**
  * Excludes among all that use the same Valkey or Redis database, by whatever client: keys and scripts are
- * those of `RedisStore`. Needs Valkey, or Redis 5 or later.
+ * those of `RedisStore`. Needs Valkey, or Redis 6 or later.
  *
  * The client stays the caller's, and so does the `listener`.
  */
