@@ -92,7 +92,8 @@ describe('over TLS', { concurrency: 2 }, () => {
 
   test('PostgreSQL: sslmode as psql means it', async () => {
     const identity = await selfSigned();
-    const url = (await startPostgres()).replace('127.0.0.1', 'localhost');
+    await using server = await startPostgres();
+    const url = server.url.replace('127.0.0.1', 'localhost');
     const { certificate, key } = identity.files;
     const admin = new Pool({ connectionString: url });
     for (const [file, name] of [
