@@ -4,6 +4,7 @@
  * @module dlock-js/mysql
  */
 import { createHash } from 'node:crypto';
+import { checkOptions } from '../../base/arguments.js';
 import type { Attempt, LockStore, Query } from '../../store.js';
 import { readOptions, type StoreOptions } from '../options.js';
 import { checkRequest } from '../requests.js';
@@ -56,6 +57,7 @@ export class MysqlStore implements LockStore {
    */
   constructor(client: MysqlClient | Query, options: MysqlStoreOptions = {}) {
     this.#query = queryOf(client);
+    checkOptions('MysqlStore', options, ['table', 'ttl', 'timeout']);
     const { table = defaultTable, ...times } = options;
     const { ttl, timeout } = readOptions('MysqlStore', times, { maxTtl: this.maxTtl });
     this.ttl = ttl;

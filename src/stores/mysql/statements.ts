@@ -7,6 +7,8 @@
  * set back does not take the lock again. No statement relies on the order in which the server assigns columns.
  */
 
+import { requirements } from '../../base/arguments.js';
+
 /** One round trip: the text, and a value for each `?` in it, in order. */
 export interface Statement {
   readonly text: string;
@@ -30,13 +32,11 @@ export function schema(table: string = defaultTable): string {
 ) ENGINE=InnoDB`;
 }
 
-/** @throws RangeError for what is no name of a table. */
-export function quoted(table: string): string {
-  if (!/^[\w$]{1,64}(\.[\w$]{1,64})?$/.test(table)) {
-    throw new RangeError(
-      `table of MysqlStore must be letters, digits, _ and $, with one dot at most, not ${JSON.stringify(table)}`,
-    );
-  }
+function quoted(table: string): string {
+  const must = requirements('MysqlStore');
+  must(TypeError, typeof table === 'string', 'table', 'be a string', table);
+  const isName = /^[\w$]{1,64}(\.[\w$]{1,64})?$/.test(table);
+  must(RangeError, isName, 'table', 'be of letters, digits, _ and $, with one dot at most', table);
   return table.replaceAll(/[\w$]+/g, '`$&`');
 }
 

@@ -33,7 +33,8 @@ const server = '127.0.0.1:1';
 const mysql = { host: '127.0.0.1', port: 1 };
 const pool = mysql2.createPool(mysql);
 const mariadbPool = mariadb.createPool({ ...mysql, minimumIdle: 0 });
-after(() => Promise.all([pool.end(), mariadbPool.end()]));
+const calling = mariadbCallback.createPool({ ...mysql, minimumIdle: 0 });
+after(() => Promise.all([pool.end(), mariadbPool.end(), calling.end(() => {}), otherCluster.end()]));
 
 const addresses = [{ host: '127.0.0.1', port: 1 }];
 const glide = await GlideClient.createClient({ addresses, ...lazy });
@@ -143,10 +144,7 @@ otherCluster.add('one', mysql);
 /** Clients of the right libraries for it, but answering elsewhere, or leading to several servers. */
 const refused: Record<string, [client: object, hint: string]> = {
   'a pool of mysql2': [pool.pool, 'mysql2 that calls back; pass what its .promise() gives'],
-  'a pool of mariadb/callback': [
-    mariadbCallback.createPool({ ...mysql, minimumIdle: 0 }),
-    'mariadb/callback; import mariadb itself',
-  ],
+  'a pool of mariadb/callback': [calling, 'mariadb/callback; import mariadb itself'],
   'a cluster of mysql2': [cluster, 'a cluster of servers'],
   'some of a cluster of mysql2': [cluster.of('*'), 'a cluster of servers'],
   'some of a cluster of mariadb': [otherCluster.of('one'), 'a cluster of servers'],
