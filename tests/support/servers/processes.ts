@@ -16,7 +16,9 @@ export async function works([program = '', ...args]: string[]): Promise<boolean>
 }
 
 /** What is run; as `user`, where root would run it, who may not. */
-export type Runnable = Pick<ServerKind, 'program' | 'arguments' | 'isUp' | 'prepare'> & { user?: string };
+export type Runnable = Pick<ServerKind, 'program' | 'arguments' | 'isUp' | 'prepare'> & {
+  user?: string;
+};
 
 export function startProcess(kind: Runnable, args: string[]): Promise<OwnServer> {
   return onFreePort(async (port) => {
