@@ -11,6 +11,8 @@ import type { KeyedStoreOptions } from '../options.js';
 import { type GlideListener, openInbox } from './glide-inbox.js';
 import { type RedisAccess, RedisLocks } from './locks.js';
 
+export type { GlideListener };
+
 /** The part of a client of GLIDE 2, a `GlideClient` or a `GlideClusterClient`, that the store needs. */
 export interface GlideClient {
   /** Sends a command as it is; resolves to its reply. */

@@ -34,7 +34,9 @@ const mysql = { host: '127.0.0.1', port: 1 };
 const pool = mysql2.createPool(mysql);
 const mariadbPool = mariadb.createPool({ ...mysql, minimumIdle: 0 });
 const calling = mariadbCallback.createPool({ ...mysql, minimumIdle: 0 });
-after(() => Promise.all([pool.end(), mariadbPool.end(), calling.end(() => {}), otherCluster.end()]));
+after(() =>
+  Promise.all([pool.end(), mariadbPool.end(), calling.end(() => {}), otherCluster.end()]),
+);
 
 const addresses = [{ host: '127.0.0.1', port: 1 }];
 const glide = await GlideClient.createClient({ addresses, ...lazy });
