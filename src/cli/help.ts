@@ -16,12 +16,19 @@ Options:
                      redis+unix://[[user]:password@]/socket[?db=database]
                      redis+cluster://host[:port][,host[:port]...]
                      redis+sentinel://host[:port][,host[:port]...]/master
+                     valkey://...  and so on, the same for Valkey
+                     postgres://[user[:password]@]host[:port][/database]
+                       [?table=NAME&sslmode=MODE]
+                     mysql://[user[:password]@]host[:port]/database
+                       [?table=NAME&ssl-mode=MODE]
+                     etcd://[user:password@]host[:port][,host[:port]...]
+                     etcds://...[?cacert=FILE&cert=FILE&key=FILE]  over TLS
                      memcache://host[:port]
                      file:///directory  for the processes of one machine
                      URL,URL,URL  several: a majority of them decides
                    default: DLOCK_STORE, or else a directory of the user
-  --prefix TEXT    what the keys in Redis or Memcached begin with;
-                   default: dlock:
+  --prefix TEXT    what the keys in Redis, Memcached, PostgreSQL or etcd begin
+                   with; default: dlock:
   --ttl TIME       how long the lock stays taken if dlock itself dies;
                    default: 30s
   --wait TIME      wait for the lock, and for a store that is not up yet, at

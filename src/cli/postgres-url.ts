@@ -28,22 +28,24 @@ export interface PostgresServer {
 }
 
 const form =
-  'the URL of a PostgreSQL server is postgres://[user[:password]@]host[:port][/database][?table=name&sslmode=mode&sslrootcert=file&sslcert=file&sslkey=file&host=directory]';
+  'the URL of a PostgreSQL server is postgres://[user[:password]@]host[:port][/database][?table=name&sslmode=mode&sslrootcert=file&sslcert=file&sslkey=file], or postgres:///database?host=directory[&port=number] for a socket';
+const usualPort = 5_432;
 
 export function readPostgresUrl(url: string): PostgresServer {
   const parsed = parseUrlWithParameters(url);
   const { hostname, pathname, search, username, password } = parsed;
-  const names = ['table', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'host'] as const;
+  const names = ['table', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'host', 'port'] as const;
   const parameters = readParameters(search, names, form);
-  const { table, host, sslrootcert: cacert, sslcert: cert, sslkey: key } = parameters;
+  const { table, host, port, sslrootcert: cacert, sslcert: cert, sslkey: key } = parameters;
   const [path, database] = /^\/?([^/]*)$/.exec(pathname) ?? [];
-  const isWhole = host === undefined ? hostname !== '' : host.startsWith('/');
+  const isSocket = host?.startsWith('/') && !/^0|\D/.test(port ?? `${usualPort}`);
+  const isWhole = host === undefined ? hostname !== '' && port === undefined : isSocket;
   if (!isWhole || path === undefined || (cert === undefined) !== (key === undefined)) {
     throw new UsageError(form);
   }
   const mode = modes.find((each) => each === (parameters.sslmode ?? 'prefer'));
   if (!mode) throw new UsageError(`the sslmode of a postgres:// URL is ${modes.join(', ')}`);
-  const address = hostOf(parsed, 5_432);
+  const address = hostOf(parsed, Number(port ?? usualPort));
   return {
     address: host === undefined ? address : { path: host },
     port: address.port,

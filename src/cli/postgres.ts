@@ -40,7 +40,7 @@ function tableOf({ table }: PostgresServer) {
 
 function nameOf({ address, port, database = '' }: PostgresServer): string {
   return 'path' in address
-    ? `postgres://:${port}/${database}?host=${address.path}`
+    ? `postgres:///${database}?host=${address.path}&port=${port}`
     : `postgres://${hostAndPort(address)}/${database}`;
 }
 

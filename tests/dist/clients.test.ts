@@ -12,8 +12,10 @@ import {
 
 const { devDependencies } = await readManifest(repository);
 const clients = [
+  '@valkey/valkey-glide',
   'ioredis',
   'ioredis5',
+  'iovalkey',
   'mariadb',
   'memcache-client',
   'mysql2',

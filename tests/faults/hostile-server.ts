@@ -56,7 +56,7 @@ export async function startHostileServer(protocol: Protocol): Promise<HostileSer
 
 function honestRedis([name = '']: Words): string {
   if (/^eval/i.test(name)) return ':1\r\n';
-  return /^info$/i.test(name) ? '$0\r\n\r\n' : '+OK\r\n';
+  return /^info$/i.test(name) ? '$11\r\nrole:master\r\n' : '+OK\r\n';
 }
 
 function honestMemcached(): (words: Words) => string {

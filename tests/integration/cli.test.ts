@@ -86,6 +86,8 @@ describe('exit codes', { concurrency: 3 }, () => {
     for (const [store, name] of [
       ['redis://127.0.0.1', 'redis'],
       ['memcache://127.0.0.1', 'memcache-client'],
+      ['postgres://127.0.0.1', 'pg'],
+      ['mysql://127.0.0.1/app', 'mysql2'],
     ]) {
       const args = [join(lonely, 'cli.js'), '--store', store ?? '', 'job', '--', 'true'];
       const outcome = await execa(process.execPath, args, {

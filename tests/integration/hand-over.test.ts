@@ -23,9 +23,12 @@ function startAdopter(url: string, ticket: LeaseTicket, ms: number) {
   });
 }
 
+const redis = await sharedRedis();
 for (const url of [
   pathToFileURL(directory).href,
-  await sharedRedis(),
+  redis,
+  redis.replace('redis:', 'redis+iovalkey:'),
+  redis.replace('redis:', 'redis+glide:'),
   `memcache://${await sharedMemcached()}`,
 ]) {
   describe(`${new URL(url).protocol} handed over`, () => {

@@ -48,6 +48,8 @@ describe('redis: in turn', { concurrency: 3 }, () => {
       'ioredis 6',
       'node-redis 4',
       'ioredis 5',
+      'iovalkey',
+      'glide',
     ]);
     await store.release('order', thief);
     const outcomes = await Promise.all(takers.map(({ outcome }) => outcome()));

@@ -137,8 +137,9 @@ describe('GlideStore: listeners that hear nothing', () => {
     listener.close();
     await store.release('unheard', thief);
     assert.equal(await (await waiting).release(), true);
+    const late = new GlideStore(client, { listener });
     await assert.rejects(
-      store.watch('unheard', () => {}),
+      late.watch('unheard', () => {}),
       { name: 'ClosingError' },
     );
   });

@@ -15,8 +15,8 @@ export interface OpenStore {
 }
 
 /**
- * `redis://host:port`, `redis+pool://host:port`, `memcache://host:port`, `postgres://...`, `mysql://...`,
- * `etcd://host:port,host:port` (one cluster) or `file:///directory`; several others, with commas between them,
+ * `redis://host:port` (and `redis+pool:`, `redis+iovalkey:`, `redis+glide:`), `memcache://host:port`,
+ * `postgres://...`, `mysql://...`, `etcd://host:port,host:port` (one cluster) or `file:///directory`; several others, with commas between them,
  * are a quorum.
  *
  * @param timeout of a store that has no client, whose own time limit counts, in milliseconds.
@@ -51,11 +51,18 @@ export async function openStore(url: string, timeout?: number): Promise<OpenStor
     await pool.connect();
     return { store: new RedisStore(pool), close: async () => pool.destroy() };
   }
-  const client = protocol === 'memcache:' ? 'memcache-client' : 'node-redis 6';
-  const opened = await clients[client](url);
+  const client = otherClients[protocol] ?? 'node-redis 6';
+  const opened = await clients[client](url.replace(/\+\w+/, ''));
   // Not `close`, which waits for ever for replies if it is called while there is no connection.
   return { store: opened.createStore(), close: () => opened[Symbol.asyncDispose]() };
 }
+
+/** By the protocol of a URL; for all others, node-redis. */
+const otherClients: Partial<Record<string, keyof typeof clients>> = {
+  'memcache:': 'memcache-client',
+  'redis+iovalkey:': 'iovalkey',
+  'redis+glide:': 'glide',
+};
 
 async function openQuorum(urls: string[]): Promise<OpenStore> {
   const members = await Promise.all(urls.map((member) => openStore(member)));

@@ -11,6 +11,8 @@ import type { KeyedStoreOptions } from '../options.js';
 import { type GlideListener, openInbox } from './glide-inbox.js';
 import { type RedisAccess, RedisLocks } from './locks.js';
 
+export type { GlideListener };
+
 /** The part of a client of GLIDE 2, a `GlideClient` or a `GlideClusterClient`, that the store needs. */
 export interface GlideClient {
   /** Sends a command as it is; resolves to its reply. */
@@ -32,7 +34,7 @@ export interface GlideStoreOptions extends KeyedStoreOptions {
 
 /**
  * Excludes among all that use the same Valkey or Redis database, by whatever client: keys and scripts are
- * those of `RedisStore`. Needs Valkey, or Redis 5 or later.
+ * those of `RedisStore`. Needs Valkey, or Redis 6 or later.
  *
  * The client stays the caller's, and so does the `listener`.
  */

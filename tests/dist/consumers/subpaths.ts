@@ -29,6 +29,12 @@ import {
 import { QuorumStore, type QuorumStoreOptions } from 'dlock-js/quorum';
 import { type RedisClient, RedisStore, type RedisStoreOptions } from 'dlock-js/redis';
 import { type StoreFixture, type StoreUnderTest, testStore } from 'dlock-js/testing';
+import {
+  type GlideClient,
+  type GlideListener,
+  GlideStore,
+  type GlideStoreOptions,
+} from 'dlock-js/valkey-glide';
 
 const memory: MemoryStoreOptions = { ttl: 60_000 };
 const file: FileStoreOptions = { timeout: 1_000 };
@@ -36,6 +42,7 @@ const redis: RedisStoreOptions = { prefix: 'app:' };
 const ioredis: IoredisStoreOptions = { timeout: 1_000 };
 const memcache: MemcacheStoreOptions = { ...redis, ttl: 60_000 };
 const mysql: MysqlStoreOptions = { table: mysqlSchema().slice(0, 5), timeout: 1_000 };
+const glide: GlideStoreOptions = { ...redis };
 const quorum: QuorumStoreOptions = { ttl: 60_000 };
 
 export function everyStore(
@@ -43,12 +50,14 @@ export function everyStore(
   ioredisClient: IoredisClient,
   memcacheClient: MemcacheClient,
   mysqlClient: MysqlClient,
+  glideClient: GlideClient & GlideListener,
 ): LockStore[] {
   const stores = [
     new MemoryStore(memory),
     new FileStore('locks', file),
     new RedisStore(redisClient, redis),
     new IoredisStore(ioredisClient, ioredis),
+    new GlideStore(glideClient, { ...glide, listener: glideClient }),
     new MemcacheStore(memcacheClient, memcache),
     new MysqlStore(mysqlClient, mysql),
   ];

@@ -15,7 +15,12 @@ export async function works([program = '', ...args]: string[]): Promise<boolean>
   return !(await execa(program, args, { reject: false, stdin: 'ignore' })).failed;
 }
 
-export function startProcess(kind: ServerKind, args: string[]): Promise<OwnServer> {
+/** What is run; as `user`, where root would run it, who may not. */
+export type Runnable = Pick<ServerKind, 'program' | 'arguments' | 'isUp' | 'prepare'> & {
+  user?: string;
+};
+
+export function startProcess(kind: Runnable, args: string[]): Promise<OwnServer> {
   return onFreePort(async (port) => {
     const directory = kind.prepare && temporaryDirectory();
     if (directory) await kind.prepare?.(directory);
@@ -42,8 +47,9 @@ export function startProcess(kind: ServerKind, args: string[]): Promise<OwnServe
 }
 
 /** @throws an Error with all that the server had to say, if it does not come up. */
-async function launch(kind: ServerKind, port: number, command: string[]) {
-  const server = spawn([...(await tie()), ...command]);
+async function launch(kind: Runnable, port: number, command: string[]) {
+  const user = kind.user ? asUser(kind.user) : [];
+  const server = spawn([...user, ...(await tie()), ...command]);
   let ended = false;
   server.once('exit', () => {
     ended = true;
@@ -68,11 +74,14 @@ async function launch(kind: ServerKind, port: number, command: string[]) {
   return { kill, freeze, thaw: () => void server.kill('SIGCONT') };
 }
 
-/** A signal reaches each thread a little later; where the system tells (Linux), we can wait for it. */
+/**
+ * A signal reaches each thread a little later; where the system tells (Linux), we can wait for it. One that has
+ * ended, which its frozen parent does not notice (Z), does nothing either.
+ */
 export async function hasStopped(pid: number): Promise<boolean> {
   const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
   const states = threads.map((id) => readFile(`/proc/${pid}/task/${id}/stat`, 'utf8'));
-  return (await Promise.all(states)).every((state) => /\) T /.test(state));
+  return (await Promise.all(states)).every((state) => /\) [TZ] /.test(state));
 }
 
 /** Ended with this process, also by a signal; frozen or not, since nothing withstands SIGKILL. */
@@ -86,6 +95,13 @@ function spawn([program = '', ...args]: string[]) {
     reject: false,
     stdin: 'ignore',
   });
+}
+
+/** What to put in front, so that root runs it as another user, without its own TMPDIR. */
+export function asUser(user: string): string[] {
+  if (process.getuid?.() !== 0) return [];
+  const setpriv = ['setpriv', '--reuid', user, '--regid', user, '--init-groups'];
+  return ['env', '--unset=TMPDIR', ...setpriv];
 }
 
 let tied: Promise<string[]> | undefined;

@@ -10,6 +10,7 @@ await database.query(schema());
 
 testStore({
   name: 'PostgresStore, PGlite',
+  cases: 'essential',
   queue: true,
   sharing: true,
   create: () => ({ store: new PostgresStore(database), other: new PostgresStore(database) }),
