@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { EtcdStore } from 'dlock-js/etcd';
 import { FileStore } from 'dlock-js/file';
 import { MysqlStore } from 'dlock-js/mysql';
+import { PostgresStore } from 'dlock-js/postgres';
 import { QuorumStore } from 'dlock-js/quorum';
 import { RedisStore } from 'dlock-js/redis';
-import { PostgresStore } from '../../examples/postgres-store.js';
 import type { LockStore } from '../../src/store.js';
 import { clients } from './clients.js';
 
@@ -38,6 +38,8 @@ export async function openStore(url: string, timeout?: number): Promise<OpenStor
   if (protocol === 'postgres:') {
     const { Pool } = await import('pg');
     const pool = new Pool({ connectionString: url });
+    // What goes wrong is reported by the requests that it concerns.
+    pool.on('error', () => {});
     return { store: new PostgresStore(pool), close: () => pool.end() };
   }
   if (protocol === 'mysql:') {

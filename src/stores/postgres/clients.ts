@@ -100,7 +100,7 @@ const accesses = {
   postgres(sql: PostgresJsClient): PostgresAccess {
     return {
       query: async (text, values) => sql.unsafe(text, values),
-      openListener: sql.listen && ((events) => listenerOfPostgresJs(sql, events)),
+      openListener: sql.listen && ((events) => listenerOfPostgresJs(sql as ListeningSql, events)),
       isOrdered: false,
     };
   },
@@ -112,6 +112,13 @@ const accesses = {
     };
   },
 } satisfies Partial<Record<Library, (client: never) => PostgresAccess>>;
+
+/** What postgres.js keeps of the channels is not documented. */
+interface ListeningSql {
+  readonly listen: NonNullable<PostgresJsClient['listen']> & {
+    readonly channels?: Record<string, unknown>;
+  };
+}
 
 /** A pool of pg makes its clients of these; a client has been made of `connectionParameters`. */
 interface PgInsides {
@@ -164,21 +171,24 @@ function listenerOfPg(createListener: () => PgListener): OpenListener {
 }
 
 /** It has a connection for all who listen, which connects again by itself. */
-function listenerOfPostgresJs(sql: PostgresJsClient, events: ListenerEvents): ListenerConnection {
+function listenerOfPostgresJs(sql: ListeningSql, events: ListenerEvents): ListenerConnection {
   let stops: { unlisten(): Promise<unknown> }[] = [];
   return {
     async listen(channels) {
-      let areFirst = true;
+      let isFirst = true;
       const again = () => {
-        if (!areFirst) events.resumed();
+        if (!isFirst) events.resumed();
       };
       stops = await Promise.all(
-        channels.map(async (channel) => {
-          if (!sql.listen) throw new TypeError('This client cannot listen');
-          return sql.listen(channel, events.heard, again);
-        }),
+        channels.map((channel) =>
+          sql.listen(channel, events.heard, again).catch((error) => {
+            // postgres.js (3.4) would answer every later request for the channel with this error.
+            delete sql.listen.channels?.[channel];
+            throw error;
+          }),
+        ),
       );
-      areFirst = false;
+      isFirst = false;
     },
     close: () => Promise.all(stops.map((stop) => stop.unlisten())),
   };

@@ -70,7 +70,6 @@ export class PostgresListener {
       resumed: () => this.#wakeAll(),
       lost: () => {
         fail(new Error('The connection that listens was lost'), openedAt + 1_000);
-        this.#wakeAll();
         void this.#openAgain();
       },
     });
@@ -92,7 +91,7 @@ export class PostgresListener {
         await this.#listen();
         return this.#wakeAll();
       } catch {
-        // They ask by themselves until then.
+        this.#wakeAll();
       }
     }
   }
