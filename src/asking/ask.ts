@@ -39,8 +39,9 @@ export function newClaim(
   patience?: number,
 ): Claim {
   const acquires = new Doubt(timeout);
-  const unknown = { doubts: [], fence: undefined, since: NaN };
-  return { store, name, token, ttl, timeout, limit, patience, acquires, ...unknown };
+  const fence = undefined;
+  const since = NaN;
+  return { store, name, token, ttl, timeout, limit, patience, acquires, doubts: [], fence, since };
 }
 
 /**
