@@ -28,7 +28,11 @@ export function recordMetrics(meter: Meter, groupOf: (name: string) => string): 
     holds.record(event.heldFor / 1_000, { ...of(event), 'dlock.hold.outcome': outcome });
 
   return [
-    subscribe('granted', (event) => wait(event, 'granted')),
+    subscribe('granted', (event) => {
+      wait(event, 'granted');
+      // The first loss must show as a step: rates of a series that begins with it are 0.
+      losses.add(0, of(event));
+    }),
     subscribe('abandoned', (event) => wait(event, outcomeOf(event.reason))),
     subscribe('refused', (event) => refusals.add(1, of(event))),
     subscribe('released', (event) => hold(event, 'released')),

@@ -12,15 +12,18 @@ export function traceSpans(tracer: Tracer, groupOf: (name: string) => string): (
   const holds = new Map<string, Span>();
 
   /** Told in the context of the caller, whose span is the parent. */
-  const start = (what: 'wait' | 'hold', event: LockEvent | LeaseEvent, startTime = Date.now()) => {
+  const start = (what: 'wait' | 'hold', event: LockEvent | LeaseEvent, startTime: number) => {
     const group = groupOf(event.name);
     const attributes = { ...attributesOf(event), 'dlock.lock.group': group };
     return tracer.startSpan(`dlock ${what} ${group}`, { attributes, startTime });
   };
 
   /** It began in the past: an event tells of a wait that is over. */
-  const wait = (event: (LockEvent | LeaseEvent) & { waitedFor: number }, outcome: string) => {
-    const end = Date.now();
+  const wait = (
+    event: (LockEvent | LeaseEvent) & { waitedFor: number },
+    outcome: string,
+    end: number,
+  ) => {
     const span = start('wait', event, end - event.waitedFor);
     span.setAttribute('dlock.wait.outcome', outcome);
     if (outcome === 'store_error') span.setStatus({ code: SpanStatusCode.ERROR });
@@ -38,10 +41,11 @@ export function traceSpans(tracer: Tracer, groupOf: (name: string) => string): (
 
   return [
     subscribe('granted', (event) => {
-      wait(event, 'granted');
-      holds.set(keyOf(event), start('hold', event));
+      const now = Date.now();
+      wait(event, 'granted', now);
+      holds.set(keyOf(event), start('hold', event, now));
     }),
-    subscribe('abandoned', (event) => wait(event, outcomeOf(event.reason))),
+    subscribe('abandoned', (event) => wait(event, outcomeOf(event.reason), Date.now())),
     subscribe('released', (event) => endHold(event, 'released')),
     subscribe('handed-over', (event) => endHold(event, outcomeOf('handed-over'))),
     subscribe('lost', (event) => endHold(event, 'lost', event.error)),

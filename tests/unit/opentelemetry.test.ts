@@ -106,6 +106,15 @@ describe('metrics', () => {
     });
   });
 
+  test('losses are 0 before the first', async () => {
+    start();
+    const lease = await tryAcquire(new MemoryStore(), 'import', { ttl: 1_000, renew: false });
+    assert.equal((await recorded())['dlock.losses import'], 0);
+    await clock.advance(1_000);
+    assert.equal((await recorded())['dlock.losses import'], 1);
+    assert.equal(lease?.held, false);
+  });
+
   test('errors of the store, by what it was asked', async () => {
     start();
     const store = new ScriptedStore();
@@ -312,6 +321,7 @@ describe('one call', () => {
     assert.deepEqual(Object.keys(await recorded()), [
       'dlock.wait.duration import granted',
       'dlock.hold.duration import released',
+      'dlock.losses import',
     ]);
     assert.deepEqual(
       finished().map(({ instrumentationScope }) => instrumentationScope.name),
@@ -323,7 +333,7 @@ describe('one call', () => {
     start({ tracer: null });
     await (await tryAcquire(new MemoryStore(), 'import'))?.release();
     assert.equal(finished().length, 0);
-    assert.equal(Object.keys(await recorded()).length, 2);
+    assert.equal(Object.keys(await recorded()).length, 3);
     stop();
     start({ meter: null });
     await (await tryAcquire(new MemoryStore(), 'import'))?.release();
