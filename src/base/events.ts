@@ -1,6 +1,6 @@
 /**
- * What happens to leases, told on `node:diagnostics_channel`: one channel for each event, named
- * `dlock:` and the event. Nothing is computed while nobody listens.
+ * What happens to leases and to those who wait for one, told on `node:diagnostics_channel`: one channel for
+ * each event, named `dlock:` and the event. Nothing is computed while nobody listens.
  */
 import { channel, subscribe as listen, unsubscribe } from 'node:diagnostics_channel';
 import { requirements } from './arguments.js';
