@@ -19,7 +19,7 @@ export {
   type Operation,
   StoreError,
 } from './base/errors.js';
-export type { DlockEvents, LeaseEvent } from './base/events.js';
+export { type DlockEvents, type LeaseEvent, type LockEvent, subscribe } from './base/events.js';
 export type { Lease } from './lease/lease.js';
 export type { Leases } from './lease/leases.js';
 export type { LeaseTicket } from './lease/ticket.js';

@@ -13,7 +13,7 @@ import { newToken } from '../asking/token.js';
 import { undo } from '../asking/undo.js';
 import { type Moment, now } from '../base/clock.js';
 import { AcquireTimeoutError } from '../base/errors.js';
-import { tell } from '../base/events.js';
+import { type DlockEvents, tell } from '../base/events.js';
 import { lockNamed } from '../base/names.js';
 import { HeldLease, type Lease } from '../lease/lease.js';
 import { type LeaseTicket, readTicket } from '../lease/ticket.js';
@@ -111,9 +111,27 @@ export async function acquireInLine(
   const { wait, signal } = terms;
   if (wait === 0) return acquireOnce(store, name, terms);
   signal?.throwIfAborted();
+  const start = now();
   const line = Line.at({ store, name });
-  const lease = await line.stand((bid) => attempt(store, name, terms, bid), terms);
-  return lease && inTime(lease);
+  let lease: HeldLease | null;
+  try {
+    lease = await line.stand((bid) => attempt(store, name, terms, bid), terms, start);
+  } catch (error) {
+    tellAbandoned(name, terms, start, signal?.aborted ? 'abort' : 'store-error');
+    throw error;
+  }
+  if (lease) return inTime(lease);
+  tellAbandoned(name, terms, start, 'timeout');
+  return null;
+}
+
+function tellAbandoned(
+  name: string,
+  { limit }: Terms,
+  start: Moment,
+  reason: DlockEvents['abandoned']['reason'],
+): void {
+  tell('abandoned', { name, limit }, (now) => ({ reason, waitedFor: now - start.monotonic }));
 }
 
 async function acquireOnce(
@@ -123,7 +141,7 @@ async function acquireOnce(
 ): Promise<HeldLease | null> {
   const { signal } = terms;
   signal?.throwIfAborted();
-  const outcome = await attempt(store, name, terms, {}, signal);
+  const outcome = await attempt(store, name, terms, undefined, signal);
   return 'granted' in outcome ? null : inTime(outcome);
 }
 
@@ -142,19 +160,20 @@ export async function attempt(
   store: LockStore,
   name: string,
   terms: Terms,
-  { place, patience }: Bid = {},
+  bid?: Bid,
   signal?: AbortSignal,
 ): Promise<HeldLease | Refusal> {
+  const { place, patience } = bid ?? {};
   const claim = newClaim(store, name, place?.token ?? newToken(), terms, patience);
   const start = now();
   try {
     const answer = await askToAcquire(claim, signal);
     if (answer.granted) {
       claim.fence = answer.fence;
-      return granted(claim, start, terms);
+      return granted(claim, start, terms, bid?.start);
     }
     const { retryAfter, holder, placeFor } = answer;
-    tell('refused', claim, () => ({ retryAfter }), start.monotonic);
+    tell('refused', claim, (now) => ({ retryAfter, latency: now - start.monotonic }));
     if (claim.acquires.isOver && patience !== undefined && placeFor !== undefined) {
       const giveUp = () => void undo(claim);
       const kept = { token: claim.token, keptFor: placeFor, giveUp };
@@ -164,11 +183,18 @@ export async function attempt(
     return { granted: false, retryAfter, holder };
   } catch (error) {
     void undo(claim);
+    if (signal?.aborted) tellAbandoned(name, terms, start, 'abort');
     throw error;
   }
 }
 
-function granted(claim: Claim, start: Moment, terms: Terms): HeldLease {
-  tell('granted', claim, () => ({ ttl: claim.ttl }), start.monotonic);
+/** @param wanted since when the caller has waited for it, if for longer than the request took. */
+function granted(claim: Claim, start: Moment, terms: Terms, wanted = start): HeldLease {
+  claim.since = start.monotonic;
+  tell('granted', claim, (now) => ({
+    ttl: claim.ttl,
+    waitedFor: now - wanted.monotonic,
+    latency: now - start.monotonic,
+  }));
   return new HeldLease(claim, start, terms);
 }

@@ -31,7 +31,7 @@ import { runUnder } from './locked.js';
  * else somebody else may lead already, and this process waits to lead again.
  *
  * An outage of the store ends no wait: it is asked again, after pauses that grow from a second to a third
- * of the ttl. Only the channel `dlock:store-error` tells of it.
+ * of the ttl. Only the event `store-error` tells of it.
  *
  * @returns the value of the body: it has resigned, and the lock is free for others.
  * @throws what `body` threw, unless that only says that it was told to end: a fault must not go on from

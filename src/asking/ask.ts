@@ -27,6 +27,8 @@ export interface Claim {
   doubts: readonly ExtensionInDoubt[];
   /** Known once granted, where the store has fences. */
   fence: number | undefined;
+  /** Since when it is held, once granted, by the monotonic clock: as its ttl, it counts from the request. */
+  since: number;
 }
 
 export function newClaim(
@@ -38,7 +40,8 @@ export function newClaim(
 ): Claim {
   const acquires = new Doubt(timeout);
   const fence = undefined;
-  return { store, name, token, ttl, timeout, limit, patience, acquires, doubts: [], fence };
+  const since = NaN;
+  return { store, name, token, ttl, timeout, limit, patience, acquires, doubts: [], fence, since };
 }
 
 /**

@@ -1,8 +1,7 @@
 /** Tells the user the story of one run: what the core does, from its events, and what the command does. */
-import { subscribe } from 'node:diagnostics_channel';
 import { reasonOf } from '../base/errors.js';
 import { lockNamed } from '../base/names.js';
-import type { DlockEvents, LeaseEvent } from '../index.js';
+import { type LeaseEvent, subscribe } from '../index.js';
 import type { Settings } from './arguments.js';
 import { durationOf } from './duration.js';
 import type { Messages, Weight } from './messages.js';
@@ -20,26 +19,27 @@ export class Narrator {
     this.#messages = messages;
     const step = ({ name, period }: LeaseEvent, text: string) =>
       messages.write('step', `${lockNamed(name, period)}: ${text}`);
-    listen('refused', ({ period }) => {
+    subscribe('refused', ({ period }) => {
       if (period === undefined) this.#wait();
     });
-    listen('granted', (event) => {
+    subscribe('granted', (event) => {
       const { period, fence, ttl } = event;
       if (period === undefined) this.waited();
       this.#failures.clear();
       const fenced = fence === undefined ? '' : `, with fence ${fence}`;
       step(event, `granted for ${durationOf(ttl)}${fenced}`);
     });
-    listen('renewed', (event) => {
+    subscribe('renewed', (event) => {
       this.#trouble = undefined;
       this.#failures.clear();
       step(event, `renewed for ${durationOf(event.ttl)}`);
     });
-    listen('released', (event) => {
-      const { after } = event;
-      step(event, after > 0 ? `left to lapse in ${durationOf(after)}` : 'released');
+    subscribe('released', (event) => {
+      const { after, latency } = event;
+      if (latency !== undefined)
+        step(event, after > 0 ? `left to lapse in ${durationOf(after)}` : 'released');
     });
-    listen('store-error', ({ error }) => {
+    subscribe('store-error', ({ error }) => {
       this.#trouble = reasonOf(error.cause ?? error);
       if (settings.volume === 'verbose') this.storeFailed(error);
     });
@@ -86,11 +86,4 @@ export class Narrator {
     show();
     this.#waiting = setInterval(show, 1_000);
   }
-}
-
-function listen<E extends keyof DlockEvents>(
-  event: E,
-  listener: (details: DlockEvents[E]) => void,
-): void {
-  subscribe(`dlock:${event}`, (details) => listener(details as DlockEvents[E]));
 }

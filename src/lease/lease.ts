@@ -5,7 +5,7 @@ import type { Terms } from '../asking/terms.js';
 import { undo } from '../asking/undo.js';
 import { checkOptions, checkTime } from '../base/arguments.js';
 import { clock, type Moment } from '../base/clock.js';
-import { tell, warn } from '../base/events.js';
+import { warn } from '../base/events.js';
 import { lockNamed } from '../base/names.js';
 import { Life } from './life.js';
 import { signalOf } from './signals.js';
@@ -135,9 +135,11 @@ export class HeldLease implements Lease {
 
   /** Gives back, in the background and at once, what nobody has received. */
   discard(): void {
-    this.#life.stop();
+    const asked = clock.monotonic();
+    const wasHeld = this.#life.stop();
     void undo(this.#claim);
     this.#life.holder.end();
+    if (wasHeld) this.#life.tellReleased(0, asked, 'unconfirmed');
   }
 
   handOver(): LeaseTicket {
@@ -148,6 +150,7 @@ export class HeldLease implements Lease {
     this.#release = Promise.resolve(true);
     const { name, token, fence, limit } = this.#claim;
     const ttl = certainLife(this.#claim, this.#life.ttl);
+    this.#life.tellHandedOver(ttl);
     const ticket = { name, token, ttl, ...(fence !== undefined && { fence }) };
     return limit === 1 ? ticket : { ...ticket, limit };
   }
@@ -177,7 +180,6 @@ export class HeldLease implements Lease {
   }
 
   async #giveBack(after: number): Promise<boolean> {
-    const claim = this.#claim;
     const asked = clock.monotonic();
     const wasHeld = this.#life.stop();
     const life = Math.max(after, Math.ceil(this.#minHoldEnd - asked));
@@ -188,12 +190,15 @@ export class HeldLease implements Lease {
     }
     const answer = life > 0 ? this.#letLapse(life) : this.#free(this.#life.holder.heir?.());
     this.#life.holder.end(answer, life);
-    const ours = await answer;
-    if (ours) {
-      tell('released', claim, () => ({ after: Math.max(0, life) }), asked);
-    } else {
-      this.#life.lose('the store says that it is not ours');
+    let ours: boolean;
+    try {
+      ours = await answer;
+    } catch (error) {
+      this.#life.tellReleased(life, asked, 'unconfirmed');
+      throw error;
     }
+    if (ours) this.#life.tellReleased(life, asked, 'confirmed');
+    else this.#life.lose('the store says that it is not ours');
     return ours;
   }
 

@@ -100,10 +100,28 @@ export class Life {
     const error = this.#loss.because(reason, cause);
     // Whoever noticed it: those who listen hear of it in the context of the lease's own caller.
     this.#alarm.runInAsyncScope(() => {
-      tell('lost', this.#claim, () => ({ error }));
+      tell('lost', this.#claim, (now) => ({ error, heldFor: now - this.#claim.since }));
       this.holder.end();
       this.#loss.tell();
     });
+  }
+
+  /**
+   * Tells that it was given back, to lapse in `life` milliseconds.
+   *
+   * @param asked when the store was asked to, by the monotonic clock.
+   */
+  tellReleased(life: number, asked: number, outcome: 'confirmed' | 'unconfirmed'): void {
+    tell('released', this.#claim, (now) => ({
+      after: Math.max(0, life),
+      heldFor: asked - this.#claim.since,
+      latency: outcome === 'confirmed' ? now - asked : undefined,
+    }));
+  }
+
+  /** @param ttl the time to adopt it, in milliseconds. */
+  tellHandedOver(ttl: number): void {
+    tell('handed-over', this.#claim, (now) => ({ ttl, heldFor: now - this.#claim.since }));
   }
 
   /** Notices that the time is over, if it is. */
@@ -130,7 +148,7 @@ export class Life {
     this.assertHeld();
     this.#deadline = deadlineOf(start, life);
     this.#renewal.granted(start, life);
-    tell('renewed', this.#claim, () => ({ ttl }), start.monotonic);
+    tell('renewed', this.#claim, (now) => ({ ttl, latency: now - start.monotonic }));
   }
 
   #tick(): void {

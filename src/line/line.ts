@@ -6,7 +6,7 @@
 import { storeErrorOf } from '../asking/ask.js';
 import { inBackground } from '../asking/background.js';
 import { onAbort } from '../base/abort.js';
-import { Alarm, later, now } from '../base/clock.js';
+import { Alarm, later, type Moment, now } from '../base/clock.js';
 import { outsideCallers } from '../base/context.js';
 import type { Holder } from '../lease/holders.js';
 import type { HeldLease } from '../lease/lease.js';
@@ -24,6 +24,8 @@ export interface Refusal extends Seen {
 
 /** How the line asks: by the token of its place, if it has one, and with patience if it can be woken. */
 export interface Bid {
+  /** When the caller for whom it asks began to wait. */
+  readonly start: Moment;
   readonly place?: Place | undefined;
   readonly patience?: number | undefined;
 }
@@ -37,6 +39,7 @@ interface Wanted {
 }
 
 interface Waiter {
+  readonly start: Moment;
   readonly attempt: Try;
   /** How many may hold the lock at once. */
   readonly limit: number;
@@ -79,11 +82,11 @@ export class Line {
   }
 
   /**
-   * Stands in line, and resolves to the lease, or to null once `wait` milliseconds have passed: then
+   * Stands in line since `start`, and resolves to the lease, or to null once `wait` milliseconds have passed: then
    * somebody else held the lock. Rejects with the reason of `signal`, the error of the head's attempt,
    * or a StoreError if the store had not said by then who holds the lock.
    */
-  stand(attempt: Try, { wait, signal, limit }: Wanted): Promise<HeldLease | null> {
+  stand(attempt: Try, { wait, signal, limit }: Wanted, start: Moment): Promise<HeldLease | null> {
     return new Promise((resolve, reject) => {
       const leave =
         <T>(settle: (outcome: T) => void) =>
@@ -98,13 +101,13 @@ export class Line {
           settle(outcome);
           return true;
         };
-      const start = now();
       const patience = new Alarm(() => {
         // An outage never looks like "held".
         if (this.#lastHolder.heldSince(start, limit)) waiter.serve(null);
         else waiter.fail(this.#unanswered(wait));
       }, 'awaited');
       const waiter: Waiter = {
+        start,
         attempt: (bid) => patience.runInAsyncScope(attempt, null, bid),
         limit,
         serve: leave(resolve),
@@ -167,7 +170,8 @@ export class Line {
 
   /** @param release is under way, and should be carried out first. */
   async #ask(waiter: Waiter, release: Promise<unknown> | undefined): Promise<void> {
-    const bid = { place: this.#turn.place, patience: this.#lookout.patience };
+    const { start } = waiter;
+    const bid = { start, place: this.#turn.place, patience: this.#lookout.patience };
     this.#lookout.asking();
     try {
       const outcome = await waiter.attempt(bid);

@@ -3,10 +3,9 @@
  * own; prints what happened. `npm run failover [seconds]`; ends with 1 if bodies overlapped under
  * valid leases other than by the loss that docs/stores.md tells of.
  */
-import { subscribe } from 'node:diagnostics_channel';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { acquire, type LockStore, StoreError } from 'dlock-js';
+import { acquire, type LockStore, StoreError, subscribe } from 'dlock-js';
 import { openIoredis, openNodeRedis } from '../support/sentinel-clients.js';
 import { startSentinelGroup } from '../support/servers/sentinel.js';
 import { judge, type SeenLease } from './history.js';
@@ -17,8 +16,8 @@ const workers = 50;
 const name = 'contended';
 
 const told = { refused: 0, lost: 0 };
-subscribe('dlock:refused', () => void told.refused++);
-subscribe('dlock:lost', () => void told.lost++);
+subscribe('refused', () => void told.refused++);
+subscribe('lost', () => void told.lost++);
 
 const group = await startSentinelGroup(1_000);
 const opened = await Promise.all(

@@ -2,10 +2,15 @@
  * One of the processes that contend for a few locks, each in several loops at once, and write down
  * what they see of their leases. Argument: its orders. It ends by itself once told to stop.
  */
-import { subscribe } from 'node:diagnostics_channel';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AcquireTimeoutError, acquire, type Lease, StoreError, tryAcquire } from 'dlock-js';
-import type { DlockEvents } from '../../src/base/events.js';
+import {
+  AcquireTimeoutError,
+  acquire,
+  type Lease,
+  StoreError,
+  subscribe,
+  tryAcquire,
+} from 'dlock-js';
 import { altered } from '../../src/testing/fixture.js';
 import { openStore } from '../support/stores.js';
 import { processGauges } from './gauges.js';
@@ -40,16 +45,15 @@ const store = altered(opened, { timeout: orders.timeout });
 const held = new Map<string, { lease: Lease; attempt: number }>();
 
 /** Called in the turn in which the lease takes its new deadline: nobody can have looked at it yet. */
-subscribe('dlock:renewed', (message) => {
-  const known = held.get((message as DlockEvents['renewed']).token);
+subscribe('renewed', ({ token }) => {
+  const known = held.get(token);
   if (!known) return;
   const at = commonTime();
   const { lease, attempt } = known;
   journal.write({ event: 'renewed', at, attempt, until: at + lease.remaining });
 });
 
-subscribe('dlock:store-error', (message) => {
-  const { operation } = message as DlockEvents['store-error'];
+subscribe('store-error', ({ operation }) => {
   journal.write({ event: 'store-error', at: commonTime(), attempt: 0, operation });
 });
 

@@ -11,8 +11,8 @@ export const coreMutants: readonly Mutant[] = [
   {
     name: 'the deadline counts from the answer',
     file: 'api/acquire.ts',
-    text: '      return granted(claim, start, terms);',
-    replacement: '      return granted(claim, now(), terms);',
+    text: '      return granted(claim, start, terms, bid?.start);',
+    replacement: '      return granted(claim, now(), terms, bid?.start);',
   },
   {
     name: 'the renewed deadline counts from the answer',

@@ -4,9 +4,8 @@
  * by itself once the clients are closed.
  */
 import assert from 'node:assert/strict';
-import { subscribe } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { acquire, locked, once, StoreError, tryAcquire } from 'dlock-js';
+import { acquire, locked, once, StoreError, subscribe, tryAcquire } from 'dlock-js';
 import { FileStore } from 'dlock-js/file';
 import { IoredisStore } from 'dlock-js/ioredis';
 import { MemcacheStore } from 'dlock-js/memcache';
@@ -53,9 +52,9 @@ const places = {
   memory: ['here'],
 };
 
-const events = ['granted', 'refused', 'renewed', 'lost', 'released'];
+const events = ['granted', 'refused', 'abandoned', 'renewed', 'lost', 'released'];
 const seen = new Set();
-for (const event of events) subscribe(`dlock:${event}`, ({ name }) => seen.add(`${event} ${name}`));
+for (const event of events) subscribe(event, ({ name }) => seen.add(`${event} ${name}`));
 
 process.on('warning', (warning) => {
   throw warning;

@@ -14,6 +14,7 @@ import {
   locked,
   type Outcome,
   StoreError,
+  subscribe,
   tryAcquire,
 } from 'dlock-js';
 import { FileStore, type FileStoreOptions } from 'dlock-js/file';
@@ -26,6 +27,7 @@ import {
   type MysqlStoreOptions,
   schema as mysqlSchema,
 } from 'dlock-js/mysql';
+import { type InstrumentOptions, instrument } from 'dlock-js/opentelemetry';
 import { QuorumStore, type QuorumStoreOptions } from 'dlock-js/quorum';
 import { type RedisClient, RedisStore, type RedisStoreOptions } from 'dlock-js/redis';
 import { type StoreFixture, type StoreUnderTest, testStore } from 'dlock-js/testing';
@@ -163,6 +165,22 @@ export async function runImportInTurn(store: LockStore): Promise<number> {
 
 export function describe({ name, token, fence }: LeaseEvent, lost: DlockEvents['lost']): string {
   return `${name} ${token} ${fence} ${lost.error.message}`;
+}
+
+export function listen(told: (text: string) => void): () => void {
+  const options: InstrumentOptions = { meter: null, groupOf: (name) => name.slice(0, 1) };
+  const ends = [
+    instrument(options),
+    subscribe('granted', ({ name, waitedFor, latency }) => told(`${name} ${waitedFor - latency}`)),
+    subscribe('abandoned', ({ name, reason }) => told(`${name} ${reason satisfies string}`)),
+    // @ts-expect-error a wait has no token
+    subscribe('abandoned', ({ token }) => told(token)),
+    // @ts-expect-error not an event
+    subscribe('acquired', () => {}),
+  ];
+  return () => {
+    for (const end of ends) end();
+  };
 }
 
 export async function mistakesDoNotCompile(store: LockStore, lease: Lease | null): Promise<void> {

@@ -3,9 +3,8 @@
  * and again, when its lease was valid; once told to end, the body takes a while. Arguments: the client, by
  * its name in clients.ts, or nothing; URL; name of the lock; ttl in milliseconds.
  */
-import { subscribe } from 'node:diagnostics_channel';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Lease, lead } from 'dlock-js';
+import { type Lease, lead, subscribe } from 'dlock-js';
 import { clients } from '../../support/clients.js';
 import { openStore } from '../../support/stores.js';
 import type { Told } from '../leaders.js';
@@ -16,7 +15,7 @@ const tell = (told: Told) => process.send?.(told);
 const store = client
   ? (await clients[client as keyof typeof clients](url)).createStore({ timeout: 1_000 })
   : (await openStore(url)).store;
-subscribe('dlock:refused', () => tell({ event: 'refused' }));
+subscribe('refused', () => tell({ event: 'refused' }));
 
 let bodies = 0;
 async function body(lease: Lease): Promise<void> {
