@@ -16,6 +16,7 @@ const plan: Plan = {
   contenders: 1,
   rest: 50,
   locks: 2,
+  limits: [1],
   ttl: 10_000,
   timeout: 5_000,
   faults: {},
