@@ -1,5 +1,6 @@
 /** A database that holds both the locks of a job and its results, for tests of what happens exactly once. */
 import { MysqlStore } from 'dlock-js/mysql';
+import { PostgresStore } from 'dlock-js/postgres';
 import type { LockStore, Query } from '../../src/store.js';
 
 export interface Transaction {
@@ -21,21 +22,32 @@ export interface Results {
   close(): Promise<void>;
 }
 
-/** Opens what {@link createResults} has created, by its URL: `mysql://...`. */
+/** A connection, as far as a transaction needs it. */
+interface Connection {
+  readonly query: Query;
+  readonly insert: string;
+  begin(): Promise<unknown>;
+  commit(): Promise<unknown>;
+  rollback(): Promise<unknown>;
+  release(): void;
+}
+
+/** Opens what {@link createResults} has created, by its URL: `mysql://...` or `postgres://...`. */
 export async function openResults(url: string): Promise<Results> {
-  const { createPool } = await import('mysql2/promise');
-  const pool = createPool(url);
+  const { store, connect, close } = await (url.startsWith('mysql:') ? openMysql : openPostgres)(
+    url,
+  );
   return {
-    store: new MysqlStore(pool),
+    store,
     async transaction(work) {
-      const connection = await pool.getConnection();
-      const query: Query = (text, values) => connection.query(text, values);
+      const connection = await connect();
+      const { query, insert } = connection;
       const write = async (job: string, period: number) => {
-        await query('INSERT INTO results VALUES (?, ?, ?)', [job, period, process.pid]);
+        await query(insert, [job, period, process.pid]);
       };
       let sent = () => {};
       try {
-        await connection.beginTransaction();
+        await connection.begin();
         await work({ query, write }, (callback) => {
           sent = callback;
         });
@@ -48,6 +60,46 @@ export async function openResults(url: string): Promise<Results> {
       } finally {
         connection.release();
       }
+    },
+    close,
+  };
+}
+
+async function openMysql(url: string) {
+  const { createPool } = await import('mysql2/promise');
+  const pool = createPool(url);
+  return {
+    store: new MysqlStore(pool),
+    async connect(): Promise<Connection> {
+      const connection = await pool.getConnection();
+      return {
+        query: (text, values) => connection.query(text, values),
+        insert: 'INSERT INTO results VALUES (?, ?, ?)',
+        begin: () => connection.beginTransaction(),
+        commit: () => connection.commit(),
+        rollback: () => connection.rollback(),
+        release: () => connection.release(),
+      };
+    },
+    close: () => pool.end(),
+  };
+}
+
+async function openPostgres(url: string) {
+  const { Pool } = await import('pg');
+  const pool = new Pool({ connectionString: url });
+  return {
+    store: new PostgresStore(pool),
+    async connect(): Promise<Connection> {
+      const client = await pool.connect();
+      return {
+        query: (text, values) => client.query(text, values),
+        insert: 'INSERT INTO results VALUES ($1, $2, $3)',
+        begin: () => client.query('BEGIN'),
+        commit: () => client.query('COMMIT'),
+        rollback: () => client.query('ROLLBACK'),
+        release: () => client.release(),
+      };
     },
     close: () => pool.end(),
   };

@@ -6,7 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Operation } from '../../base/errors.js';
 import { shown } from '../../base/shown.js';
-import type { Attempt, LockStore, News } from '../../store.js';
+import type { Attempt, LockStore, News, Query } from '../../store.js';
 import { type KeyedStoreOptions, readOptions } from '../options.js';
 import { checkRequest } from '../requests.js';
 import { accessTo, type PgListener, type PostgresClient } from './clients.js';
@@ -140,6 +140,11 @@ export class PostgresStore implements LockStore {
     const ids = [idOf(token), heir === undefined ? '' : idOf(heir)];
     const [row] = await this.#table.run('releaseInTurn', key, token, ...ids, this.#channel);
     return row !== undefined && yesOrNo(row.ours);
+  }
+
+  /** A transaction that repeats its reads fails with a serialization error where the lock has changed meanwhile. */
+  record(query: Query, name: string, token: string, heir: string, ttl: number): Promise<boolean> {
+    return this.#table.pass(query, this.#key(name), token, heir, `${ttl}`);
   }
 
   async watch(name: string, wake: (news?: News) => void): Promise<AsyncDisposable> {

@@ -9,7 +9,7 @@
  * and `queue`.
  *
  * All clients must be able to carry the parameters: they are text, each is used once, in order, and cast. The
- * last is always the time limit.
+ * last is the time limit, but for `pass`.
  * All must be able to give the answers: they are rows, of booleans and of numbers.
  */
 import { alarms, promiseLife } from '../places.js';
@@ -119,6 +119,20 @@ SELECT true AS ours, (
   ) AS news(mailbox, ms)
   WHERE mailbox IS NOT NULL) AS told
 FROM released`;
+}
+
+/**
+ * Passes a lock on, in a transaction of the caller's: a limit for how long the server waits for the row would hold
+ * for the rest of that. Parameters: key, token, the next token, ttl. Answers `ours`, or no row.
+ */
+export function pass(table: string): string {
+  return `
+UPDATE ${table} SET token = heir, holders = NULL, ends = statement_timestamp() + life * interval '1 ms'
+FROM (
+  SELECT ${keyOf('$1')} AS id, CAST($2 AS text) AS mine, CAST($3 AS text) AS heir, ${milliseconds('$4')} AS life
+) AS asked
+WHERE key = id AND token = mine AND ends > statement_timestamp()
+RETURNING true AS ours`;
 }
 
 /** Makes a release known to those who watch. Parameters: key, shown name, timeout. */

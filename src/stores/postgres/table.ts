@@ -1,11 +1,12 @@
 /** The table of the locks, as the server is asked about it. */
 import { clock, longestTimer } from '../../base/clock.js';
-import { shown } from '../../base/shown.js';
+import type { Query } from '../../store.js';
+import { columnOf, rowsOf } from '../rows.js';
 import type { PostgresQuery } from './clients.js';
 import { noSuchTable, sqlStateOf, undone } from './errors.js';
 import { acquireInTurn, releaseInTurn } from './in-turn.js';
 import { createTable, quotedTable } from './schema.js';
-import { acquire, extend, notify, release, sweep, watch } from './statements.js';
+import { acquire, extend, notify, pass, release, sweep, watch } from './statements.js';
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -42,13 +43,19 @@ export class Table {
     const end = clock.monotonic() + this.#timeout;
     for (let times = 1; ; times++) {
       try {
-        return rowsOf(await this.#query(this.#text(operation), [...values, `${this.#timeout}`]));
+        const answer = await this.#query(this.#text(operation), [...values, `${this.#timeout}`]);
+        return rowsOf(answer) as readonly Row[];
       } catch (error) {
         const state = sqlStateOf(error) ?? '';
         if (state === noSuchTable) throw this.#missing(error);
         if (!undone.has(state) || times === most || clock.monotonic() >= end) throw error;
       }
     }
+  }
+
+  /** Asks through a query of the caller's, in whatever form that answers. */
+  async pass(query: Query, ...values: string[]): Promise<boolean> {
+    return columnOf(await query(pass(this.#name), values)).length === 1;
   }
 
   #text(operation: keyof typeof statements): string {
@@ -65,11 +72,4 @@ export class Table {
     });
     return Object.assign(error, { code: noSuchTable });
   }
-}
-
-function rowsOf(answer: Awaited<ReturnType<PostgresQuery>>): readonly Row[] {
-  const rows = 'rows' in Object(answer) ? (answer as { rows: unknown }).rows : answer;
-  const areRows = Array.isArray(rows) && rows.every((row) => Object(row) === row);
-  if (areRows) return rows as Row[];
-  throw new TypeError(`the query should answer rows, not ${shown(answer)}`);
 }
