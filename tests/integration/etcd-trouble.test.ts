@@ -1,6 +1,9 @@
 /** EtcdStore where etcd is in trouble: what a crash, a cut and a frozen node cost, and that none grants twice. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { acquire, type LockStore, StoreError, settled, tryAcquire } from 'dlock-js';
@@ -169,11 +172,14 @@ describe('etcd of one node', () => {
       assert.match(error.message, /received message larger than max/);
       return true;
     });
-    await using web = await startSilentServer(
-      'HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno!',
-    );
-    const elsewhere = new EtcdStore(`http://127.0.0.1:${web.port}`);
+    const web = createServer((_, response) => response.writeHead(404).end('no!'));
+    web.listen(0, '127.0.0.1');
+    await once(web, 'listening');
+    const { port } = web.address() as AddressInfo;
+    const elsewhere = new EtcdStore(`http://127.0.0.1:${port}`);
     await assert.rejects(tryAcquire(elsewhere, 'said', { ttl: 1_000 }), /HTTP status 404/);
+    web.close();
+    web.closeAllConnections();
   });
 });
 

@@ -2,8 +2,13 @@
  * The leases of etcd, by which keys lapse: whole seconds, at least two as a rule. One is used for one grant,
  * and never again: what is sent late can then only concern what has ended.
  */
+import { idlePause } from '../../base/clock.js';
+import { outsideCallers } from '../../base/context.js';
 import { count, EtcdError, notFound, unexpected } from './answers.js';
 import type { Gateway } from './gateway.js';
+
+/** In milliseconds: longer than it takes the next to get the lock. */
+const revocationPause = 50;
 
 export class Leases {
   readonly #gateway: Gateway;
@@ -53,10 +58,17 @@ export class Leases {
     }
   }
 
-  /** In the background; one that is not revoked lapses. */
+  /**
+   * In the background, a moment later, since whoever is next would wait for it. One that is not revoked
+   * lapses.
+   */
   revoke(ID: string | undefined): void {
     if (ID === undefined) return;
-    const revoked = this.#gateway.call('lease/revoke', { ID }, 'repeatable').catch(() => {});
+    const revoke = async () => {
+      await idlePause(revocationPause);
+      await this.#gateway.call('lease/revoke', { ID }, 'repeatable');
+    };
+    const revoked = outsideCallers(revoke).catch(() => {});
     this.#revocations.add(revoked);
     void revoked.then(() => this.#revocations.delete(revoked));
   }
