@@ -10,6 +10,7 @@ import { after, describe, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { execa } from 'execa';
 import { blocksOf, readPages, readPrograms, relocated } from '../support/documents.js';
+import { sharedPostgres } from '../support/servers/postgres.js';
 import { sharedMemcached, sharedRedis, startRedis } from '../support/servers.js';
 import { compile } from '../support/workers.js';
 
@@ -27,6 +28,7 @@ const addresses = {
   '127.0.0.1:6379': hostOf(await sharedRedis()),
   '127.0.0.1:6380': hostOf((await startRedis()).url),
   '127.0.0.1:6381': hostOf((await startRedis()).url),
+  '127.0.0.1:5432': hostOf(await sharedPostgres()),
   '127.0.0.1:11211': await sharedMemcached(),
 };
 
