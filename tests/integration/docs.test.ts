@@ -11,6 +11,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { execa } from 'execa';
 import { createConnection } from 'mysql2/promise';
 import { blocksOf, readPages, readPrograms, relocated } from '../support/documents.js';
+import { sharedPostgres } from '../support/servers/postgres.js';
 import {
   sharedEtcd,
   sharedMemcached,
@@ -45,6 +46,7 @@ const addresses = {
   '127.0.0.1:6380': hostOf((await startRedis()).url),
   '127.0.0.1:6381': hostOf((await startRedis()).url),
   '127.0.0.1:3306': hostOf(await mysqlWithDatabase()),
+  '127.0.0.1:5432': hostOf(await sharedPostgres()),
   '127.0.0.1:11211': await sharedMemcached(),
   '127.0.0.1:2379': hostOf(await sharedEtcd()),
 };

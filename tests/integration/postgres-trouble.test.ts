@@ -13,6 +13,8 @@ describe('postgres: trouble', () => {
   let pool: Pool;
   let store: PostgresStore;
   const pools: Pool[] = [];
+  // Nothing that only waits for a wake-up keeps a process alive.
+  const alive = setInterval(() => {}, 60_000);
 
   /** What goes wrong is reported by the requests that it concerns. */
   function openPool(options: object = {}): Pool {
@@ -39,6 +41,7 @@ describe('postgres: trouble', () => {
     store = new PostgresStore(pool);
   });
   after(async () => {
+    clearInterval(alive);
     for (const each of pools) await each.end();
     await server.stop();
   });
@@ -242,10 +245,12 @@ describe('postgres: trouble', () => {
       });
       let wakes = 0;
       let watch: AsyncDisposable | undefined;
-      await eventually('it can be woken', async () => {
+      const canBeWoken = async () => {
         watch = await waiter.watch(name, () => wakes++).catch(() => undefined);
         return watch !== undefined;
-      });
+      };
+      // postgres.js comes back later.
+      await eventually('it can be woken', canBeWoken, 60_000);
       assert.equal(await store.release(name, thief), true);
       await eventually('it is woken', () => wakes > 0);
       await watch?.[Symbol.asyncDispose]();

@@ -172,25 +172,24 @@ function listenerOfPg(createListener: () => PgListener): OpenListener {
 
 /** It has a connection for all who listen, which connects again by itself. */
 function listenerOfPostgresJs(sql: ListeningSql, events: ListenerEvents): ListenerConnection {
-  let stops: { unlisten(): Promise<unknown> }[] = [];
+  let requested: readonly string[] = [];
+  let stops: { unlisten(): Promise<unknown> }[] | undefined;
+  const again = () => {
+    if (stops) events.resumed();
+  };
   return {
     async listen(channels) {
-      let isFirst = true;
-      const again = () => {
-        if (!isFirst) events.resumed();
-      };
+      requested = channels;
       stops = await Promise.all(
-        channels.map((channel) =>
-          sql.listen(channel, events.heard, again).catch((error) => {
-            // postgres.js (3.4) would answer every later request for the channel with this error.
-            delete sql.listen.channels?.[channel];
-            throw error;
-          }),
-        ),
+        channels.map((channel) => sql.listen(channel, events.heard, again)),
       );
-      isFirst = false;
     },
-    close: () => Promise.all(stops.map((stop) => stop.unlisten())),
+    async close() {
+      if (stops) return Promise.all(stops.map((stop) => stop.unlisten()));
+      // A request that was under way when the connection was lost may never end (postgres.js 3.4), and all
+      // later ones for the channel would wait for it.
+      for (const channel of requested) delete sql.listen.channels?.[channel];
+    },
   };
 }
 
