@@ -299,7 +299,7 @@ export const coreMutants: readonly Mutant[] = [
   {
     name: 'a body is done although its lease was lost',
     file: 'api/locked.ts',
-    text: 'if (!ours) throw lease.signal.reason;',
+    text: 'if (!ours && !stands(value)) throw lease.signal.reason;',
     replacement: 'void ours;',
   },
   {

@@ -19,6 +19,8 @@ export interface Results {
   transaction(
     work: (transaction: Transaction, onCommit: (sent: () => void) => void) => Promise<void>,
   ): Promise<void>;
+  /** The last that has results; 0: none has. */
+  lastPeriod(job: string): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -34,9 +36,9 @@ interface Connection {
 
 /** Opens what {@link createResults} has created, by its URL: `mysql://...` or `postgres://...`. */
 export async function openResults(url: string): Promise<Results> {
-  const { store, connect, close } = await (url.startsWith('mysql:') ? openMysql : openPostgres)(
-    url,
-  );
+  const { store, connect, last, close } = await (url.startsWith('mysql:')
+    ? openMysql
+    : openPostgres)(url);
   return {
     store,
     async transaction(work) {
@@ -61,6 +63,7 @@ export async function openResults(url: string): Promise<Results> {
         connection.release();
       }
     },
+    lastPeriod: async (job) => Number((await last(job)) ?? 0),
     close,
   };
 }
@@ -70,6 +73,12 @@ async function openMysql(url: string) {
   const pool = createPool(url);
   return {
     store: new MysqlStore(pool),
+    async last(job: string) {
+      const [rows] = await pool.query('SELECT MAX(period) AS last FROM results WHERE job = ?', [
+        job,
+      ]);
+      return (rows as { last: unknown }[])[0]?.last;
+    },
     async connect(): Promise<Connection> {
       const connection = await pool.getConnection();
       return {
@@ -90,6 +99,10 @@ async function openPostgres(url: string) {
   const pool = new Pool({ connectionString: url });
   return {
     store: new PostgresStore(pool),
+    async last(job: string) {
+      const text = 'SELECT MAX(period) AS last FROM results WHERE job = $1';
+      return (await pool.query(text, [job])).rows[0]?.last;
+    },
     async connect(): Promise<Connection> {
       const client = await pool.connect();
       return {

@@ -3,6 +3,7 @@
  * Arguments: URL of the database, job, and the step at which it kills itself; without one, it goes on until
  * it is told to stop.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { LeaseLostError, once, StoreError } from 'dlock-js';
 import { openResults } from '../../support/results.js';
 import type { Step } from '../exactly-once.js';
@@ -13,7 +14,7 @@ export interface Message {
 }
 
 const [url = '', job = '', fatal = ''] = process.argv.slice(2);
-const { store, transaction } = await openResults(url);
+const { store, transaction, lastPeriod } = await openResults(url);
 
 /** Nothing of what the process does afterwards is done, but for what it has sent. */
 function reach(step: Step): void {
@@ -56,7 +57,10 @@ async function finish(period: number): Promise<boolean> {
 }
 
 for (let period = 1; running; ) {
+  // Whoever is to live leaves the periods to those that are to die, or it would always be the first.
+  if (!fatal) await delay(Math.random() * 100);
   try {
+    period = Math.max(period, await lastPeriod(job));
     if (!(await finish(period))) continue;
     process.send?.({ period } satisfies Message);
     period += 1;
