@@ -15,6 +15,15 @@ export interface KeyedStoreOptions extends StoreOptions {
 
 export const defaults = { prefix: 'dlock:', ttl: 30_000, timeout: 5_000 };
 
+/**
+ * The prefixes of stores whose keys are text in UTF-8, in which a lone surrogate would be another's; what begins with
+ * NUL is Dlock's own.
+ */
+export const textPrefixes = {
+  allowed: /^(?!\0)\P{Cs}*$/u,
+  rule: 'be well-formed and not begin with NUL',
+};
+
 /** What a kind of store can represent. */
 export interface Limits {
   readonly maxTtl?: number | undefined;

@@ -21,3 +21,14 @@ export function checkRequest(operation: Operation, token: string, ttl: number): 
     `${operation}() of a store is called by Dlock, with a token: call ${instead[operation]} instead`,
   );
 }
+
+/**
+ * The same, for a store that writes beside its tokens what is none: a promise, or that the lock is shared. That
+ * begins with `>`.
+ *
+ * @throws TypeError also for a token that does.
+ */
+export function checkMarkedRequest(operation: Operation, token: string, ttl: number): void {
+  checkRequest(operation, token, ttl);
+  if (token.startsWith('>')) throw new TypeError('A token must not begin with ">"');
+}

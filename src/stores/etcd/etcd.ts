@@ -4,9 +4,8 @@
  * @module dlock-js/etcd
  */
 import { randomBytes } from 'node:crypto';
-import type { Operation } from '../../base/errors.js';
 import type { Attempt, LockStore, News } from '../../store.js';
-import { checkRequest } from '../requests.js';
+import { checkMarkedRequest } from '../requests.js';
 import type { Pair } from './answers.js';
 import { Audiences } from './audience.js';
 import { Gateway } from './gateway.js';
@@ -22,11 +21,6 @@ export type { EtcdTls } from './transport.js';
 
 /** How often an attempt begins anew because the lock changed hands in the middle of it. */
 const rounds = 10;
-/** What a token must not begin with, since a promise does. */
-function checkToken(operation: Operation, token: string, ttl: number): void {
-  checkRequest(operation, token, ttl);
-  if (isPromise(token)) throw new TypeError('A token must not begin with ">"');
-}
 
 /**
  * Excludes among all that use the same cluster of etcd (3.4 or later). The cluster decides by majority, and
@@ -68,7 +62,7 @@ export class EtcdStore implements LockStore {
   }
 
   async acquire(name: string, token: string, ttl: number, patience?: number): Promise<Attempt> {
-    checkToken('acquire', token, ttl);
+    checkMarkedRequest('acquire', token, ttl);
     const keys = this.#keys(name);
     const bid = { keys, token };
     const isQueued = patience !== undefined && this.#audiences.hears(keys);
@@ -92,12 +86,12 @@ export class EtcdStore implements LockStore {
   }
 
   async extend(name: string, token: string, ttl: number): Promise<boolean> {
-    checkToken('extend', token, ttl);
+    checkMarkedRequest('extend', token, ttl);
     return this.#locks.extend({ keys: this.#keys(name), token }, ttl);
   }
 
   async release(name: string, token: string, heir?: string): Promise<boolean> {
-    checkToken('release', token, 0);
+    checkMarkedRequest('release', token, 0);
     const keys = this.#keys(name);
     this.#audiences.leaves(keys, idOf(token));
     return this.#locks.release({ keys, token }, this.#audiences.hears(keys), heir);

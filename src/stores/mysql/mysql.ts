@@ -4,12 +4,13 @@
  * @module dlock-js/mysql
  */
 import { createHash } from 'node:crypto';
-import { checkOptions } from '../../base/arguments.js';
 import type { Attempt, LockStore, Query } from '../../store.js';
 import { readOptions, type StoreOptions } from '../options.js';
 import { checkRequest } from '../requests.js';
 import { columnOf } from '../rows.js';
+import { Sweep } from '../sweep.js';
 import { insertIdOf, type MysqlClient, queryOf } from './client.js';
+import { removeStale } from './stale.js';
 import {
   defaultTable,
   holderMarks,
@@ -19,7 +20,6 @@ import {
   Statements,
   schema,
 } from './statements.js';
-import { Sweep } from './sweep.js';
 import { explained, repeatUndone } from './trouble.js';
 
 export type { MysqlClient };
@@ -55,16 +55,16 @@ export class MysqlStore implements LockStore {
    * statement with `?` for its values, and resolves to what the client gave.
    * @throws TypeError or RangeError for another client, or for invalid options.
    */
-  constructor(client: MysqlClient | Query, options: MysqlStoreOptions = {}) {
+  constructor(client: MysqlClient | Query, options?: MysqlStoreOptions) {
     this.#query = queryOf(client);
-    checkOptions('MysqlStore', options, ['table', 'ttl', 'timeout']);
-    const { table = defaultTable, ...times } = options;
-    const { ttl, timeout } = readOptions('MysqlStore', times, { maxTtl: this.maxTtl });
+    const limits = { maxTtl: this.maxTtl, others: ['table'] };
+    const { ttl, timeout } = readOptions('MysqlStore', options, limits);
+    const { table = defaultTable } = options ?? {};
     this.ttl = ttl;
     this.timeout = timeout;
     this.#table = table;
     this.#statements = new Statements(table, timeout);
-    this.#sweep = new Sweep(this.#query, this.#statements);
+    this.#sweep = new Sweep(() => removeStale(this.#query, this.#statements));
   }
 
   async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
@@ -101,6 +101,11 @@ export class MysqlStore implements LockStore {
     if (Number(ours ?? 0) !== 1) return false;
     await send(this.#statements.pass(id, digest(heir), ttl));
     return true;
+  }
+
+  /** Resolves when no row is being removed any more. */
+  settled(): Promise<void> {
+    return this.#sweep.settled();
   }
 
   async #askWhetherOurs(statement: Statement): Promise<boolean> {

@@ -4,15 +4,14 @@
  * @module dlock-js/postgres
  */
 import { createHash, randomBytes } from 'node:crypto';
-import type { Operation } from '../../base/errors.js';
 import { shown } from '../../base/shown.js';
 import type { Attempt, LockStore, News, Query } from '../../store.js';
-import { type KeyedStoreOptions, readOptions } from '../options.js';
-import { checkRequest } from '../requests.js';
+import { type KeyedStoreOptions, readOptions, textPrefixes } from '../options.js';
+import { checkMarkedRequest } from '../requests.js';
+import { Sweep } from '../sweep.js';
 import { accessTo, type PgListener, type PostgresClient } from './clients.js';
 import { PostgresListener } from './listener.js';
 import { createTable, defaultTable, quotedTable } from './schema.js';
-import { Sweep } from './sweep.js';
 import { Table } from './table.js';
 
 export type {
@@ -61,7 +60,7 @@ export class PostgresStore implements LockStore {
 
   /** @throws TypeError or RangeError for another client, or invalid options. */
   constructor(client: PostgresClient, options?: PostgresStoreOptions) {
-    const limits = { prefix: prefixes, others: ['table', 'listener'] };
+    const limits = { prefix: textPrefixes, others: ['table', 'listener'] };
     const { prefix, ttl, timeout } = readOptions('PostgresStore', options, limits);
     const { table = defaultTable, listener } = options ?? {};
     const { query, openListener, isOrdered } = accessTo(client, listener);
@@ -83,7 +82,7 @@ export class PostgresStore implements LockStore {
   }
 
   async acquire(name: string, token: string, ttl: number, patience?: number): Promise<Attempt> {
-    checkToken('acquire', token, ttl);
+    checkMarkedRequest('acquire', token, ttl);
     if (patience !== undefined && this.#listener?.mailbox) {
       return this.#acquireInTurn(name, token, ttl, 1, patience);
     }
@@ -101,7 +100,7 @@ export class PostgresStore implements LockStore {
     limit: number,
     patience?: number,
   ): Promise<Attempt> {
-    checkToken('acquire', token, ttl);
+    checkMarkedRequest('acquire', token, ttl);
     return this.#acquireInTurn(name, token, ttl, limit, patience);
   }
 
@@ -124,13 +123,13 @@ export class PostgresStore implements LockStore {
   }
 
   async extend(name: string, token: string, ttl: number): Promise<boolean> {
-    checkToken('extend', token, ttl);
+    checkMarkedRequest('extend', token, ttl);
     const [row] = await this.#table.run('extend', this.#key(name), token, `${ttl}`);
     return yesOrNo(row?.ours);
   }
 
   async release(name: string, token: string, heir?: string): Promise<boolean> {
-    checkToken('release', token, 0);
+    checkMarkedRequest('release', token, 0);
     const key = this.#key(name);
     this.#sweep.begin();
     if (heir === undefined) {
@@ -182,15 +181,6 @@ export class PostgresStore implements LockStore {
 function idOf(token: string): string {
   return createHash('sha256').update(token).digest('hex').slice(0, 32);
 }
-
-/** What begins like that stands for a promise, or for those who share the lock. */
-function checkToken(operation: Operation, token: string, ttl: number): void {
-  checkRequest(operation, token, ttl);
-  if (token.startsWith('>')) throw new TypeError('A token must not begin with ">"');
-}
-
-/** Those out of reach of the names of Dlock itself, and of which each is another text in UTF-8. */
-const prefixes = { allowed: /^(?!\0)\P{Cs}*$/u, rule: 'be well-formed and not begin with NUL' };
 
 function yesOrNo(value: unknown): boolean {
   if (typeof value === 'boolean') return value;

@@ -6,11 +6,10 @@
  * operation is one script.
  */
 import { randomBytes } from 'node:crypto';
-import type { Operation } from '../../base/errors.js';
 import { shown } from '../../base/shown.js';
 import type { Attempt, LockStore, News } from '../../store.js';
-import { type KeyedStoreOptions, readOptions } from '../options.js';
-import { checkRequest } from '../requests.js';
+import { type KeyedStoreOptions, readOptions, textPrefixes } from '../options.js';
+import { checkMarkedRequest } from '../requests.js';
 import {
   acquireInTurnScript,
   acquireScript,
@@ -56,7 +55,7 @@ export abstract class RedisLocks implements LockStore {
 
   /** @param store the name of the class, for messages. */
   protected constructor(store: string, access: RedisAccess, options?: KeyedStoreOptions) {
-    const { prefix, ttl, timeout } = readOptions(store, options, { prefix: prefixes });
+    const { prefix, ttl, timeout } = readOptions(store, options, { prefix: textPrefixes });
     this.ttl = ttl;
     this.timeout = timeout;
     this.#prefix = prefix;
@@ -70,7 +69,7 @@ export abstract class RedisLocks implements LockStore {
   }
 
   async acquire(name: string, token: string, ttl: number, patience?: number): Promise<Attempt> {
-    checkToken('acquire', token, ttl);
+    checkMarkedRequest('acquire', token, ttl);
     const key = this.#prefix + name;
     const args = [token, `${ttl}`, `${ttl + fenceMemory}`];
     const bid = this.#bid(key, patience);
@@ -88,7 +87,7 @@ export abstract class RedisLocks implements LockStore {
     limit: number,
     patience?: number,
   ): Promise<Attempt> {
-    checkToken('acquire', token, ttl);
+    checkMarkedRequest('acquire', token, ttl);
     const key = this.#prefix + name;
     const most = `${Math.min(limit, Number.MAX_SAFE_INTEGER)}`;
     const args = [token, `${ttl}`, `${ttl + fenceMemory}`, most, key, ...this.#bid(key, patience)];
@@ -111,14 +110,14 @@ export abstract class RedisLocks implements LockStore {
   }
 
   async extend(name: string, token: string, ttl: number): Promise<boolean> {
-    checkToken('extend', token, ttl);
+    checkMarkedRequest('extend', token, ttl);
     const args = [token, `${ttl}`];
     const key = this.#prefix + name;
     return yesOrNo(await this.#evaluate(extendScript, [key, holdersKey(key)], args));
   }
 
   async release(name: string, token: string, heir = ''): Promise<boolean> {
-    checkToken('release', token, 0);
+    checkMarkedRequest('release', token, 0);
     const key = this.#prefix + name;
     const keys = [key, ...queueKeys(key), holdersKey(key)];
     return yesOrNo(await this.#evaluate(releaseScript, keys, [token, key, heir]));
@@ -167,15 +166,6 @@ function queueKeys(key: string): [queue: string, places: string] {
 function holdersKey(key: string): string {
   return `\0\0\0\0\0\0\0\0${key}`;
 }
-
-/** What begins like that stands for a promise, or for those who share the lock. */
-function checkToken(operation: Operation, token: string, ttl: number): void {
-  checkRequest(operation, token, ttl);
-  if (token.startsWith('>')) throw new TypeError('A token must not begin with ">"');
-}
-
-/** Those out of reach of the fences, and of which each is another text in UTF-8. */
-const prefixes = { allowed: /^(?!\0)\P{Cs}*$/u, rule: 'be well-formed and not begin with NUL' };
 
 function yesOrNo(reply: unknown): boolean {
   const number = integer(reply);

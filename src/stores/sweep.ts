@@ -1,6 +1,8 @@
 /** Forgets the locks that nobody needs any more, now and then, in the background. */
-import { clock } from '../../base/clock.js';
+import { clock } from '../base/clock.js';
+import { outsideCallers } from '../base/context.js';
 
+/** The least time between the beginnings of two sweeps of a store, in milliseconds. */
 const interval = 3_600_000;
 
 export class Sweep {
@@ -17,7 +19,7 @@ export class Sweep {
   begin(): void {
     if (clock.monotonic() < this.#nextAt) return;
     this.#nextAt = clock.monotonic() + interval;
-    this.#running = this.#forget().catch(() => {});
+    this.#running = outsideCallers(() => this.#forget()).catch(() => {});
   }
 
   async settled(): Promise<void> {
