@@ -79,9 +79,10 @@ export const extension: Case[] = [
   {
     title: 'renewal holds the lock well past several ttls',
     async run({ store, other, lock, step }) {
-      const lease = await tryAcquire(store, lock, { ttl: renewed });
+      const ttl = renewed({ step });
+      const lease = await tryAcquire(store, lock, { ttl });
       assert.ok(lease);
-      const end = performance.now() + 3 * (renewed + 2 * (step - 1));
+      const end = performance.now() + 3 * (ttl + 2 * (step - 1));
       while (performance.now() < end) {
         await assertTaken(other, lock);
         assert.equal(lease.held, true);
@@ -93,7 +94,8 @@ export const extension: Case[] = [
   },
   {
     title: 'renewal stops with the release, and with the loss',
-    async run({ store, lock }) {
+    async run({ store, lock, step }) {
+      const ttl = renewed({ step });
       for (const [end, expected] of [
         ['release', true],
         ['loss', false],
@@ -105,7 +107,7 @@ export const extension: Case[] = [
             return store.extend(...request);
           },
         });
-        const lease = await tryAcquire(counted, lock + end, { ttl: renewed });
+        const lease = await tryAcquire(counted, lock + end, { ttl });
         assert.ok(lease);
         if (end === 'loss') {
           await store.release(lease.name, lease.token);
@@ -113,7 +115,7 @@ export const extension: Case[] = [
         }
         assert.equal(await lease.release(), expected);
         const before = extensions;
-        await delay(renewed / 2);
+        await delay(ttl / 2);
         assert.equal(extensions, before);
       }
     },
@@ -121,9 +123,9 @@ export const extension: Case[] = [
   {
     title:
       'a release while a renewal is in flight leaves nothing, revives nothing, reports no loss',
-    async run({ store, other, lock }) {
+    async run({ store, other, lock, step }) {
       const { slow, begun } = slowToExtend(store);
-      const lease = await tryAcquire(slow, lock, { ttl: renewed });
+      const lease = await tryAcquire(slow, lock, { ttl: renewed({ step }) });
       assert.ok(lease);
       const { signal } = lease;
       await begun;
@@ -152,7 +154,7 @@ export const extension: Case[] = [
   },
   {
     title: 'an extension that fails is retried until the deadline, which stays as it was',
-    async run({ store, other, lock }) {
+    async run({ store, other, lock, step }) {
       let failures = 2;
       const flaky = altered(store, {
         async extend(...request) {
@@ -160,9 +162,11 @@ export const extension: Case[] = [
           return store.extend(...request);
         },
       });
-      const lease = await tryAcquire(flaky, lock, { ttl: 3_000 });
+      const ttl = 2 * renewed({ step });
+      const lease = await tryAcquire(flaky, lock, { ttl });
       assert.ok(lease);
-      await eventually('it is renewed after all', () => failures < 0 && lease.remaining > 2_000);
+      const isRenewed = () => failures < 0 && lease.remaining > ttl / 2;
+      await eventually('it is renewed after all', isRenewed);
       assert.equal(lease.signal.aborted, false);
 
       failures = 1;
@@ -179,7 +183,7 @@ export const extension: Case[] = [
   },
   {
     title: 'a short ttl neither spins nor floods, even where nothing goes through',
-    async run({ store, lock }) {
+    async run({ store, lock, step }) {
       let requests = 0;
       const failing = altered(store, {
         async extend() {
@@ -187,7 +191,7 @@ export const extension: Case[] = [
           throw new Error('the line is cut');
         },
       });
-      const lease = await tryAcquire(failing, lock, { ttl: renewed });
+      const lease = await tryAcquire(failing, lock, { ttl: renewed({ step }) });
       assert.ok(lease);
       await eventually('the lease is lost', () => lease.signal.aborted);
       assert.ok(requests > 0 && requests <= 12, `${requests} requests`);

@@ -71,8 +71,11 @@ export interface Context extends Required<Pick<StoreUnderTest, 'step' | 'fence' 
 /** A life that cases see end, in milliseconds; longer than a busy machine keeps an answer waiting. */
 export const short = 1_000;
 
-/** A life that renewals must keep up, in milliseconds, even if the machine stands still for a second. */
-export const renewed = 1_800;
+/**
+ * A life that renewals must keep up, in milliseconds, even if the machine stands still for a second; longer where the
+ * store takes its time.
+ */
+export const renewed = ({ step }: Pick<Context, 'step'>) => Math.max(1_800, 2 * step);
 
 /**
  * How late something may be on a busy machine, in milliseconds. Less than a waiter rests whom a store

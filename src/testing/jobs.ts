@@ -130,10 +130,10 @@ export const jobs: Case[] = [
   },
   {
     title: 'once: the lock stays taken for minHold by who ran, not by who found it done',
-    async run({ store, other, lock }) {
+    async run({ store, other, lock, step }) {
       // Counted from the grant, not from the beginning of the wait.
       await store.acquire(lock, thief, short);
-      await once(store, lock, period, () => 1, { minHold: renewed, wait: 30_000 });
+      await once(store, lock, period, () => 1, { minHold: renewed({ step }), wait: 30_000 });
       await assertTaken(other, lock);
       await eventually('the lock comes free', async () => {
         const lease = await tryAcquire(other, lock);

@@ -5,6 +5,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { shown } from '../../base/shown.js';
+import { within } from '../../base/time-limit.js';
 import type { Attempt, LockStore, News, Query } from '../../store.js';
 import { type KeyedStoreOptions, readOptions, textPrefixes } from '../options.js';
 import { checkMarkedRequest } from '../requests.js';
@@ -151,7 +152,9 @@ export class PostgresStore implements LockStore {
     const [key, shownName] = this.#lock(name);
     const watch = await this.#listener.watch(key, wake);
     try {
-      await this.#table.run('watch', key, shownName);
+      // A client may keep it, like one that lost its server, and never say so.
+      const noted = this.#table.run('watch', key, shownName);
+      await within(this.timeout, 'not watching', noted, 'idle');
       return watch;
     } catch (error) {
       await watch[Symbol.asyncDispose]();
