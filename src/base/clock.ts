@@ -62,7 +62,7 @@ export function useClock(replacement: Clock = systemClock): void {
   soon.clear();
   awaited = 0;
   nextLook = Infinity;
-  nextSurvey = -Infinity;
+  nextSurvey = longAgo;
 }
 
 /** A point in time, by both clocks. */
@@ -73,6 +73,8 @@ export interface Moment {
 
 /** The moment of what is not to happen. */
 export const never: Moment = { monotonic: Infinity, wall: Infinity };
+
+const longAgo: Moment = { monotonic: -Infinity, wall: -Infinity };
 
 export function now(): Moment {
   return { monotonic: clock.monotonic(), wall: clock.wall() };
@@ -155,7 +157,7 @@ export class Alarm extends AsyncResource {
   #set(due: Moment, ms: number): void {
     this.#due = due;
     lookWithin(ms);
-    if (clock.monotonic() + ms < nextSurvey) soon.add(this);
+    if (clock.monotonic() + ms < nextSurvey.monotonic) soon.add(this);
     if (alarms.has(this)) return;
     alarms.add(this);
     if (this.#vigil === 'awaited' && ++awaited === 1) clock.refTimer(timer);
@@ -171,8 +173,8 @@ export class Alarm extends AsyncResource {
   static look(this: void): void {
     nextLook = Infinity;
     const present = now();
-    if (present.monotonic >= nextSurvey) Alarm.#survey(present);
-    let rest = nextSurvey - present.monotonic;
+    if (between(present, nextSurvey) <= 0) Alarm.#survey(present);
+    let rest = nextSurvey.monotonic - present.monotonic;
     for (const alarm of soon) {
       const left = between(present, alarm.#due);
       if (left > 0) {
@@ -186,7 +188,7 @@ export class Alarm extends AsyncResource {
   }
 
   static #survey(present: Moment): void {
-    nextSurvey = present.monotonic + longestLook;
+    nextSurvey = later(present, longestLook);
     soon.clear();
     for (const alarm of alarms) {
       if (between(present, alarm.#due) < longestLook) soon.add(alarm);
@@ -201,7 +203,8 @@ const soon = new Set<Alarm>();
 let awaited = 0;
 /** By the monotonic clock, on which timers run: it stands still while the machine sleeps. */
 let nextLook = Infinity;
-let nextSurvey = -Infinity;
+/** By the clock that gets there first: either may stand still. */
+let nextSurvey = longAgo;
 let timer: unknown;
 
 /** In milliseconds: how long a jump of the wall clock may go unnoticed. */

@@ -17,6 +17,7 @@ import {
   subscribe,
   tryAcquire,
 } from 'dlock-js';
+import { EtcdStore, type EtcdStoreOptions } from 'dlock-js/etcd';
 import { FileStore, type FileStoreOptions } from 'dlock-js/file';
 import { type IoredisClient, IoredisStore, type IoredisStoreOptions } from 'dlock-js/ioredis';
 import { type MemcacheClient, MemcacheStore, type MemcacheStoreOptions } from 'dlock-js/memcache';
@@ -28,6 +29,12 @@ import {
   schema as mysqlSchema,
 } from 'dlock-js/mysql';
 import { type InstrumentOptions, instrument } from 'dlock-js/opentelemetry';
+import {
+  type PostgresQuery,
+  PostgresStore,
+  type PostgresStoreOptions,
+  schema,
+} from 'dlock-js/postgres';
 import { QuorumStore, type QuorumStoreOptions } from 'dlock-js/quorum';
 import { type RedisClient, RedisStore, type RedisStoreOptions } from 'dlock-js/redis';
 import { type StoreFixture, type StoreUnderTest, testStore } from 'dlock-js/testing';
@@ -44,6 +51,9 @@ const redis: RedisStoreOptions = { prefix: 'app:' };
 const ioredis: IoredisStoreOptions = { timeout: 1_000 };
 const memcache: MemcacheStoreOptions = { ...redis, ttl: 60_000 };
 const mysql: MysqlStoreOptions = { table: mysqlSchema().slice(0, 5), timeout: 1_000 };
+const postgres: PostgresStoreOptions = { table: schema().slice(13, 24) };
+const query: PostgresQuery = async () => [];
+const etcd: EtcdStoreOptions = { tls: { servername: 'etcd' }, timeout: 1_000 };
 const glide: GlideStoreOptions = { ...redis };
 const quorum: QuorumStoreOptions = { ttl: 60_000 };
 
@@ -62,6 +72,8 @@ export function everyStore(
     new GlideStore(glideClient, { ...glide, listener: glideClient }),
     new MemcacheStore(memcacheClient, memcache),
     new MysqlStore(mysqlClient, mysql),
+    new PostgresStore(query, postgres),
+    new EtcdStore('https://127.0.0.1:2379', etcd),
   ];
   return [...stores, new QuorumStore(stores, quorum)];
 }
