@@ -24,6 +24,9 @@ export default {
     'IoredisSubscriberClient',
     'MemcacheConnection',
     'Corkable',
+    'QueryOptions',
+    'Printable',
+    'PostgresJsListening',
   ],
   // The typecheck tells of errors.
   skipErrorChecking: true,

@@ -25,6 +25,7 @@ import { explained, repeatUndone } from './trouble.js';
 export type { MysqlClient };
 export { schema };
 
+/** The times of a {@link MysqlStore}, and its table. */
 export interface MysqlStoreOptions extends StoreOptions {
   /** The table of the locks, which may begin with a database and a dot. Default: `dlock_locks`. */
   table?: string | undefined;

@@ -6,15 +6,19 @@ import type { SubscriberConnection, SubscriberEvents } from './subscriber.js';
 
 /** The part of a listening client of GLIDE that the store needs to be woken. */
 export interface GlideListener {
+  /** Resolves once the server has confirmed it. */
   subscribe(channels: string[], timeout: number): Promise<unknown>;
+  /** Likewise. */
   unsubscribe(channels: string[], timeout: number): Promise<unknown>;
   /** The next message, of any channel; rejects if the client has a callback for them, or is closed. */
-  getPubSubMessage(): Promise<{
-    readonly channel: { toString(): string };
-    readonly message: { toString(): string };
-  }>;
+  getPubSubMessage(): Promise<{ readonly channel: Printable; readonly message: Printable }>;
   /** Never called: by it, clients of GLIDE are told from all others. */
   readonly invokeScript: unknown;
+}
+
+/** Text, or bytes of it. */
+interface Printable {
+  toString(): string;
 }
 
 /** How long GLIDE waits for the server to confirm, in milliseconds; whoever watches has a limit of their own. */
