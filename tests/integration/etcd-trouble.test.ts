@@ -41,7 +41,7 @@ describe('etcd of one node', () => {
   test('of 20 first attempts on as many connections, one wins: on a fresh, a released and a lapsed name', async () => {
     const stores = Array.from({ length: 20 }, () => new EtcdStore(server.url));
     const compete = async (name: string) => {
-      const attempts = stores.map((each) => tryAcquire(each, name, { renew: false, ttl: 1_000 }));
+      const attempts = stores.map((each) => tryAcquire(each, name, { renew: false, ttl: 5_000 }));
       const leases = (await Promise.all(attempts)).filter((lease) => lease !== null);
       assert.equal(leases.length, 1, name);
       return leases[0];

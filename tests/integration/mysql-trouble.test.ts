@@ -300,7 +300,7 @@ test('mysql: what cannot be the name of a table is refused', () => {
   }
   assert.throws(() => new MysqlStore(pool, { table: 1 as never }), TypeError);
   assert.throws(() => new MysqlStore(pool, { prefix: 'a' } as never), {
-    message: /Unknown option "prefix" of MysqlStore: it takes table, ttl, timeout/,
+    message: /Unknown option "prefix" of MysqlStore: it takes ttl, timeout, table/,
   });
 });
 

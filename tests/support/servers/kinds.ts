@@ -71,11 +71,18 @@ export const mariadb: ServerKind = {
   async prepare(directory) {
     const options = ['--auth-root-authentication-method=normal', '--skip-test-db'];
     const install = ['--no-defaults', `--datadir=${directory}`, '--user=root', ...options];
-    await execa('mariadb-install-db', install, { stdin: 'ignore' });
+    // Two that are installed at once take each other's temporary tables, where they share a place for these.
+    await execa('mariadb-install-db', install, { stdin: 'ignore', env: { TMPDIR: directory } });
   },
   arguments: (host, port, directory) => [
     ...(directory
-      ? ['--no-defaults', `--datadir=${directory}`, `--socket=${directory}/socket`, '--user=root']
+      ? [
+          '--no-defaults',
+          `--datadir=${directory}`,
+          `--socket=${directory}/socket`,
+          `--tmpdir=${directory}`,
+          '--user=root',
+        ]
       : []),
     `--bind-address=${host}`,
     `--port=${port}`,
