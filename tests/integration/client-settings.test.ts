@@ -1,5 +1,6 @@
 /** Clients that are set otherwise than by default, and what a duplicate of a client shares with it. */
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { after, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { acquire, type LockStore } from 'dlock-js';
@@ -16,6 +17,7 @@ import {
 import { eventually, thief } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
 import { redisClients } from '../support/clients.js';
+import { passOn, startProxy } from '../support/proxy/proxy.js';
 import { startRedis } from '../support/servers.js';
 
 const server = await startRedis();
@@ -259,14 +261,20 @@ describe('what a duplicate of the client shares with it', () => {
     });
 
     test(`${name}: a duplicate that is given up while it connects ends as well`, async () => {
-      await using ours = await connect(url);
+      const wire = new EventEmitter();
+      let holding = false;
+      await using proxy = await startProxy(server.port, async (link) => {
+        link.server.pause();
+        if (holding) await once(wire, 'open');
+        passOn(link);
+      });
+      await using ours = await connect(`redis://127.0.0.1:${proxy.port}`);
       const connections = async () => (await admin.clientList()).length;
       const before = await connections();
-      const watching = ours.createStore({ timeout: 1 }).watch?.('given up', () => {});
-      // The time limit is over before the event loop can hear that there is a connection.
-      const start = performance.now();
-      while (performance.now() - start < 20);
-      await assert.rejects(async () => watching, /not subscribed within 1 ms/);
+      holding = true;
+      const watching = ours.createStore({ timeout: 50 }).watch?.('given up', () => {});
+      await assert.rejects(async () => watching, /not subscribed within 50 ms/);
+      wire.emit('open');
       await delay(200);
       await eventually('it is gone', async () => (await connections()) === before);
     });
