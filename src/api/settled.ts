@@ -1,8 +1,9 @@
 /** When a process may end without leaving a lock behind. */
 import { backgroundEnded } from '../asking/background.js';
 import { checkStore, checkWait } from '../asking/terms.js';
+import { Alarm } from '../base/alarm.js';
 import { checkOptions } from '../base/arguments.js';
-import { Alarm, later, now } from '../base/clock.js';
+import { later, now } from '../base/clock.js';
 import type { LockStore } from '../store.js';
 
 /** How long to wait until a store is settled. */

@@ -3,10 +3,8 @@
  * ignores that somebody sets the time; the wall clock goes on while a machine is suspended. Tests
  * replace both, and the timers, in one place.
  */
-import { AsyncResource } from 'node:async_hooks';
 import { performance } from 'node:perf_hooks';
 import * as timers from 'node:timers';
-import { outsideCallers } from './context.js';
 
 /** Where time comes from. All times are in milliseconds. */
 export interface Clock {
@@ -58,11 +56,6 @@ export let clock = systemClock;
 /** Puts another clock in place, for tests; without one, the system's clock again. Alarms are lost. */
 export function useClock(replacement: Clock = systemClock): void {
   clock = replacement;
-  alarms.clear();
-  soon.clear();
-  awaited = 0;
-  nextLook = Infinity;
-  nextSurvey = longAgo;
 }
 
 /** A point in time, by both clocks. */
@@ -74,7 +67,8 @@ export interface Moment {
 /** The moment of what is not to happen. */
 export const never: Moment = { monotonic: Infinity, wall: Infinity };
 
-const longAgo: Moment = { monotonic: -Infinity, wall: -Infinity };
+/** The moment of what has not happened yet. */
+export const longAgo: Moment = { monotonic: -Infinity, wall: -Infinity };
 
 export function now(): Moment {
   return { monotonic: clock.monotonic(), wall: clock.wall() };
@@ -97,7 +91,8 @@ export function until(moment: Moment): number {
   return between(now(), moment);
 }
 
-function between(from: Moment, to: Moment): number {
+/** Milliseconds from one moment to another, by the clock that gets there first. */
+export function between(from: Moment, to: Moment): number {
   return Math.min(to.monotonic - from.monotonic, to.wall - from.wall);
 }
 
@@ -120,102 +115,4 @@ async function passed(
   for (let left = ms; left > 0; left = end - clock.monotonic()) {
     await new Promise<void>((resolve) => setTimer(resolve, Math.min(left, longestTimer)));
   }
-}
-
-/** Whether somebody waits for an alarm: then the process stays alive until it rings or is cancelled. */
-export type Vigil = 'awaited' | 'idle';
-
-/**
- * Calls back once a moment has come, by the clock that gets there first: so within a second of
- * waking where the machine slept, however far the moment. It rings in the async context of whoever
- * made it.
- *
- * All alarms share one timer, since most are cancelled long before they are due: to set one, and to
- * cancel it, costs no timer. At most a second apart, a survey of all finds those that are due soon, also
- * because the wall clock has jumped; the looks between two surveys are at these alone.
- */
-export class Alarm extends AsyncResource {
-  readonly #ring: () => void;
-  readonly #vigil: Vigil;
-  #due: Moment = never;
-
-  constructor(ring: () => void, vigil: Vigil = 'idle') {
-    super('dlock.Alarm');
-    this.#ring = ring;
-    this.#vigil = vigil;
-  }
-
-  set(due: Moment): void {
-    this.#set(due, until(due));
-  }
-
-  /** Rings in `ms` milliseconds of the monotonic clock: who sets the time changes nothing. */
-  setIn(ms: number): void {
-    this.#set({ monotonic: clock.monotonic() + ms, wall: Infinity }, ms);
-  }
-
-  #set(due: Moment, ms: number): void {
-    this.#due = due;
-    lookWithin(ms);
-    if (clock.monotonic() + ms < nextSurvey.monotonic) soon.add(this);
-    if (alarms.has(this)) return;
-    alarms.add(this);
-    if (this.#vigil === 'awaited' && ++awaited === 1) clock.refTimer(timer);
-  }
-
-  cancel(): void {
-    if (!alarms.delete(this)) return;
-    soon.delete(this);
-    if (this.#vigil === 'awaited' && --awaited === 0) clock.unrefTimer(timer);
-  }
-
-  /** Rings the alarms that are due. */
-  static look(this: void): void {
-    nextLook = Infinity;
-    const present = now();
-    if (between(present, nextSurvey) <= 0) Alarm.#survey(present);
-    let rest = nextSurvey.monotonic - present.monotonic;
-    for (const alarm of soon) {
-      const left = between(present, alarm.#due);
-      if (left > 0) {
-        rest = Math.min(rest, left);
-      } else {
-        alarm.cancel();
-        alarm.runInAsyncScope(alarm.#ring);
-      }
-    }
-    if (alarms.size > 0) lookWithin(rest);
-  }
-
-  static #survey(present: Moment): void {
-    nextSurvey = later(present, longestLook);
-    soon.clear();
-    for (const alarm of alarms) {
-      if (between(present, alarm.#due) < longestLook) soon.add(alarm);
-    }
-  }
-}
-
-const alarms = new Set<Alarm>();
-/** Those of them that are due before the next survey. */
-const soon = new Set<Alarm>();
-/** How many of them somebody waits for. */
-let awaited = 0;
-/** By the monotonic clock, on which timers run: it stands still while the machine sleeps. */
-let nextLook = Infinity;
-/** By the clock that gets there first: either may stand still. */
-let nextSurvey = longAgo;
-let timer: unknown;
-
-/** In milliseconds: how long a jump of the wall clock may go unnoticed. */
-const longestLook = 1_000;
-
-function lookWithin(ms: number): void {
-  const at = clock.monotonic() + Math.min(ms, longestLook);
-  if (at >= nextLook) return;
-  clock.clearTimer(timer);
-  const rest = Math.ceil(Math.min(ms, longestLook));
-  timer = outsideCallers(() => clock.setIdleTimer(Alarm.look, rest));
-  if (awaited > 0) clock.refTimer(timer);
-  nextLook = at;
 }

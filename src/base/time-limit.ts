@@ -1,5 +1,5 @@
 /** Time limits, so that whoever waits for something is not kept waiting indefinitely. */
-import { Alarm, type Vigil } from './clock.js';
+import { Alarm, type Vigil } from './alarm.js';
 
 /**
  * Calls back once its time is over, unless it is ended before.

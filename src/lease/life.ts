@@ -3,7 +3,8 @@
  * the caller holds, so that a forgotten handle can be collected.
  */
 import { askToExtend, type Claim, certainLife } from '../asking/ask.js';
-import { Alarm, earliest, later, type Moment, now, until } from '../base/clock.js';
+import { Alarm } from '../base/alarm.js';
+import { earliest, later, type Moment, now, until } from '../base/clock.js';
 import type { LeaseLostError } from '../base/errors.js';
 import { tell } from '../base/events.js';
 import { Holder } from './holders.js';

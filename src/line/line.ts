@@ -6,7 +6,8 @@
 import { storeErrorOf } from '../asking/ask.js';
 import { inBackground } from '../asking/background.js';
 import { onAbort } from '../base/abort.js';
-import { Alarm, later, type Moment, now } from '../base/clock.js';
+import { Alarm } from '../base/alarm.js';
+import { later, type Moment, now } from '../base/clock.js';
 import { outsideCallers } from '../base/context.js';
 import type { Holder } from '../lease/holders.js';
 import type { HeldLease } from '../lease/lease.js';

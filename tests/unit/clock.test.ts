@@ -1,7 +1,8 @@
 /** The clock seam: moments on two clocks, and alarms. The rest shows in the tests of leases. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import { Alarm, earliest, later, now, until, useClock } from '../../src/base/clock.js';
+import { Alarm } from '../../src/base/alarm.js';
+import { earliest, later, now, until, useClock } from '../../src/base/clock.js';
 import { FakeClock } from '../support/fake-clock.js';
 
 let clock: FakeClock;
