@@ -8,6 +8,9 @@ export class UnusableStore extends Error {}
 /** How long a server may take to accept a connection and to greet, in milliseconds. */
 export const connectTimeout = 5_000;
 
+/** Stands for a request to a client that is yet to be connected. */
+export const refuse = () => Promise.reject(new Error('not connected'));
+
 export async function load<T>(name: string, imported: () => Promise<T>): Promise<T> {
   muteStdout();
   try {

@@ -1,5 +1,6 @@
 /** Watches over a lease, and tells when the command must be stopped so that it ends in time. */
-import { Alarm, later, now } from '../base/clock.js';
+import { Alarm } from '../base/alarm.js';
+import { later, now } from '../base/clock.js';
 import type { Lease, LeaseLostError, Leases } from '../index.js';
 
 /** What the killing itself may take, on a machine that is busy. */

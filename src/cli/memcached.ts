@@ -1,7 +1,7 @@
 /** Memcached. */
 import { MemcacheStore } from '../stores/memcache.js';
 import { UsageError } from './arguments.js';
-import { connectTimeout, load } from './client.js';
+import { connectTimeout, load, refuse } from './client.js';
 import { hostAndPort, identityOfHost } from './hosts.js';
 import type { Kind, Place } from './place.js';
 import { hostOf, parseUrl } from './url-parts.js';
@@ -29,7 +29,6 @@ function read(url: string): Place {
   };
 }
 
-const refuse = () => Promise.reject(new Error('not connected'));
 /** A client that stands for one that is yet to be made. */
 const standIn = { add: refuse, gets: refuse, cas: refuse, xsend: refuse };
 

@@ -1,7 +1,7 @@
 /** The URLs of MySQL and MariaDB. */
 import { UsageError } from './arguments.js';
 import type { Host, Socket } from './hosts.js';
-import type { TlsFiles } from './tls-files.js';
+import { type TlsFiles, tlsFiles } from './tls-files.js';
 import {
   type Credentials,
   credentialsOf,
@@ -42,9 +42,8 @@ export function readMysqlUrl(url: string): MysqlServer {
   const database = /^\/([^/]+)$/.exec(pathname)?.[1];
   const mode = mysqlModes.find((each) => each === (parameters['ssl-mode'] ?? 'PREFERRED'));
   const isWhole = hostname || socket?.startsWith('/');
-  if (!isWhole || database === undefined || (cert === undefined) !== (key === undefined)) {
-    throw new UsageError(form);
-  }
+  const files = tlsFiles(cacert, cert, key);
+  if (!isWhole || database === undefined || !files) throw new UsageError(form);
   if (!mode) throw new UsageError(`the ssl-mode of a mysql:// URL is ${mysqlModes.join(', ')}`);
   return {
     address: socket === undefined ? hostOf(parsed, 3_306) : { path: socket },
@@ -52,6 +51,6 @@ export function readMysqlUrl(url: string): MysqlServer {
     credentials: credentialsOf(username, password),
     table,
     mode,
-    files: { ...(cacert && { cacert }), ...(cert && { cert }), ...(key && { key }) },
+    files,
   };
 }

@@ -2,7 +2,7 @@
 import type { Pool, SslOptions } from 'mysql2/promise';
 import { MysqlStore, schema } from '../stores/mysql/mysql.js';
 import { UsageError } from './arguments.js';
-import { connectTimeout, load } from './client.js';
+import { connectTimeout, load, refuse } from './client.js';
 import { connectionLimit, openDatabase } from './database.js';
 import { hostAndPort, identityOf } from './hosts.js';
 import { type MysqlServer, readMysqlUrl } from './mysql-url.js';
@@ -17,8 +17,7 @@ export const mysql: Kind = {
 type Library = typeof import('mysql2/promise');
 
 function placeOf(server: MysqlServer): Place {
-  const { address, database, table } = server;
-  const options = table === undefined ? {} : { table };
+  const { address, database } = server;
   return {
     name:
       'path' in address
@@ -31,7 +30,7 @@ function placeOf(server: MysqlServer): Place {
           '--prefix is not for MySQL; to keep locks apart, name another table with ?table=',
         );
       }
-      new MysqlStore(() => Promise.reject(new Error('not connected')), options);
+      new MysqlStore(refuse, tableOf(server));
     },
     connects: true,
     async load() {
@@ -39,6 +38,10 @@ function placeOf(server: MysqlServer): Place {
       return () => openMysql(library, server);
     },
   };
+}
+
+function tableOf({ table }: MysqlServer) {
+  return table === undefined ? {} : { table };
 }
 
 /** Without a word, TLS is for servers that have it, and not for a socket. */
@@ -74,25 +77,19 @@ function poolOf(
   });
 }
 
-const noTls = 'HANDSHAKE_NO_SSL_SUPPORT';
 const noSuchTable = 1146;
+const noTls = 'HANDSHAKE_NO_SSL_SUPPORT';
 
 function openMysql(library: Library, server: MysqlServer): Promise<OpenStore> {
-  const options = server.table === undefined ? {} : { table: server.table };
   return openDatabase(attemptsOf(server), (ssl) => {
     const pool = poolOf(library, server, ssl);
     return {
-      store: new MysqlStore(pool, options),
+      store: new MysqlStore(pool, tableOf(server)),
       statement: schema(server.table),
-      isTableMissing: (error) => errnoOf(error) === noSuchTable,
+      isTableMissing: (error) => (error as { errno?: unknown }).errno === noSuchTable,
       isTlsRefused: (error) => (error as { code?: unknown }).code === noTls,
       run: (statement) => pool.query(statement),
       end: () => pool.end(),
     };
   });
-}
-
-function errnoOf(error: unknown): unknown {
-  const { errno, cause } = Object(error) as { errno?: unknown; cause?: unknown };
-  return errno ?? (cause === undefined ? undefined : errnoOf(cause));
 }

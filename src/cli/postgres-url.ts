@@ -1,7 +1,7 @@
 /** The URLs of PostgreSQL, as psql takes them. */
 import { UsageError } from './arguments.js';
 import type { Host, Socket } from './hosts.js';
-import type { TlsFiles } from './tls-files.js';
+import { type TlsFiles, tlsFiles } from './tls-files.js';
 import {
   type Credentials,
   credentialsOf,
@@ -40,9 +40,8 @@ export function readPostgresUrl(url: string): PostgresServer {
   const [path, database] = /^\/?([^/]*)$/.exec(pathname) ?? [];
   const isSocket = host?.startsWith('/') && !/^0|\D/.test(port ?? `${usualPort}`);
   const isWhole = host === undefined ? hostname !== '' && port === undefined : isSocket;
-  if (!isWhole || path === undefined || (cert === undefined) !== (key === undefined)) {
-    throw new UsageError(form);
-  }
+  const files = tlsFiles(cacert, cert, key);
+  if (!isWhole || path === undefined || !files) throw new UsageError(form);
   const mode = modes.find((each) => each === (parameters.sslmode ?? 'prefer'));
   if (!mode) throw new UsageError(`the sslmode of a postgres:// URL is ${modes.join(', ')}`);
   const address = hostOf(parsed, Number(port ?? usualPort));
@@ -53,6 +52,6 @@ export function readPostgresUrl(url: string): PostgresServer {
     credentials: credentialsOf(username, password),
     table,
     mode,
-    files: { ...(cacert && { cacert }), ...(cert && { cert }), ...(key && { key }) },
+    files,
   };
 }

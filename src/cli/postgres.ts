@@ -2,7 +2,7 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { Pool } from 'pg';
 import { PostgresStore, schema } from '../stores/postgres/postgres.js';
-import { connectTimeout, load } from './client.js';
+import { connectTimeout, load, refuse } from './client.js';
 import { connectionLimit, openDatabase } from './database.js';
 import { hostAndPort, identityOf } from './hosts.js';
 import type { KeyOptions, Kind, OpenStore, Place } from './place.js';
@@ -31,8 +31,6 @@ function placeOf(server: PostgresServer): Place {
     },
   };
 }
-
-const refuse = () => Promise.reject(new Error('not connected'));
 
 function tableOf({ table }: PostgresServer) {
   return table === undefined ? {} : { table };

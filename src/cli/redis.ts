@@ -1,7 +1,7 @@
 /** Redis and Valkey: a server, a cluster, or what sentinels watch over. */
 import { within } from '../base/time-limit.js';
 import { RedisStore, type RedisStoreOptions } from '../stores/redis/redis.js';
-import { connectTimeout, load } from './client.js';
+import { connectTimeout, load, refuse } from './client.js';
 import { hostAndPort, hostsAndPorts, identitiesOfHosts, identityOf } from './hosts.js';
 import type { Kind, Place } from './place.js';
 import { type Redis, serverClient, topologyClient } from './redis-clients.js';
@@ -38,7 +38,6 @@ function placeOf(place: RedisPlace): Place {
   };
 }
 
-const refuse = () => Promise.reject(new Error('not connected'));
 /** A client that stands for one that is yet to be connected. */
 const standIn = { eval: refuse, evalSha: refuse, EVAL: refuse, connect: refuse };
 

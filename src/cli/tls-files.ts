@@ -20,10 +20,16 @@ export function readTlsFiles(search: string, scheme: string): TlsFiles {
     ['cacert', 'cert', 'key'],
     `the parameters of a ${scheme} URL are ?cacert=, ?cert= and ?key=, each with the path of a PEM file`,
   );
-  if ((tls.cert === undefined) !== (tls.key === undefined)) {
+  const files = tlsFiles(tls.cacert, tls.cert, tls.key);
+  if (!files)
     throw new UsageError(`the parameters cert and key of a ${scheme} URL need each other`);
-  }
-  return tls;
+  return files;
+}
+
+/** Undefined: a certificate of our own and its key need each other. */
+export function tlsFiles(cacert?: string, cert?: string, key?: string): TlsFiles | undefined {
+  if ((cert === undefined) !== (key === undefined)) return undefined;
+  return { ...(cacert && { cacert }), ...(cert && { cert }), ...(key && { key }) };
 }
 
 /** The options of `tls.connect`, by what the files are. @throws UnusableStore. */

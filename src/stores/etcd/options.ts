@@ -24,8 +24,8 @@ const tlsOptions = ['ca', 'cert', 'key', 'passphrase', 'servername'];
 
 /** @throws TypeError or RangeError that shows what was received. */
 export function readEtcdOptions(options: EtcdStoreOptions = {}) {
-  checkOptions(store, options, ['prefix', 'ttl', 'timeout', ...own]);
-  const { user, password, tls = {}, ...common } = options;
+  const common = readOptions(store, options, { maxTtl, prefix: prefixes, others: own });
+  const { user, password, tls = {} } = options;
   const must = requirements(store);
   const isUser = user === undefined || (typeof user === 'string' && user !== '');
   must(TypeError, isUser, 'user', 'be a name', user);
@@ -37,7 +37,7 @@ export function readEtcdOptions(options: EtcdStoreOptions = {}) {
   checkOptions(`tls of ${store}`, tls, tlsOptions);
   const isKnown = user !== undefined && password !== undefined;
   const credentials: Credentials | undefined = isKnown ? { user, password } : undefined;
-  return { ...readOptions(store, common, { maxTtl, prefix: prefixes }), tls, credentials };
+  return { ...common, tls, credentials };
 }
 
 /**

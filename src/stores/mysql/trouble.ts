@@ -19,12 +19,11 @@ export async function repeatUndone<T>(send: () => Promise<T>): Promise<T> {
   }
 }
 
-/** An error that says how to create the table, where there is none; any other error as it is. */
+/** An error of the same number that says how to create the table, where there is none; any other as it is. */
 export function explained(error: unknown, table: string): unknown {
   if (errnoOf(error) !== noSuchTable) return error;
-  return new Error(`There is no table ${table}; create it with\n${schema(table)}`, {
-    cause: error,
-  });
+  const message = `There is no table ${table}; create it with\n${schema(table)}`;
+  return Object.assign(new Error(message, { cause: error }), { errno: noSuchTable });
 }
 
 function errnoOf(error: unknown): number | undefined {

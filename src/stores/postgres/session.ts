@@ -1,5 +1,5 @@
 /** One connection for notifications, from its opening to its end. */
-import { Alarm } from '../../base/clock.js';
+import { Alarm } from '../../base/alarm.js';
 import { within } from '../../base/time-limit.js';
 
 /** A connection for notifications alone, not connected yet. */
