@@ -1,5 +1,5 @@
 /**
- * `npx tsx tests/chaos/elections.ts [seconds]`: etcd of three nodes, of which the leader is killed every ten
+ * `npm run elections -- [seconds]`: etcd of three nodes, of which the leader is killed every ten
  * seconds under eight processes that contend for two locks. Exits with 1 if two valid leases overlapped, fences
  * were out of order, or a lease was lost that was renewed all the time.
  */

@@ -6,7 +6,7 @@ import { EtcdStore } from 'dlock-js/etcd';
 import { eventually, thief } from '../../src/testing/fixture.js';
 import { keysUnder } from '../support/etcd-talk.js';
 import { type OwnServer, startEtcd } from '../support/servers.js';
-import { startTaker } from './turn-taker.js';
+import { assertEven, assertInOrder, lineUp, startTaker, withTokens } from './turn-taker.js';
 
 // The store keeps no process alive while it is asked directly, and not by the core.
 const alive = setInterval(() => {}, 60_000);
@@ -27,51 +27,40 @@ describe('etcd: in turn', () => {
   /** All cases follow each other, so that these are the places of one lock. */
   const places = () => keysUnder(server.url, 'dlock:\0');
   /** The lock is held by nobody's process, and others wait for it, in this order. */
-  async function lineUp(name: string, count: number, work?: number) {
+  async function lineUpFor(name: string, count: number) {
     assert.equal((await store.acquire(name, thief, 120_000)).granted, true);
-    const takers: Awaited<ReturnType<typeof startTaker>>[] = [];
-    for (let index = 1; index <= count; index++) {
-      const taker = await startTaker('', url, name, work);
-      taker.begin();
-      takers.push(taker);
-      await eventually('it waits', async () => (await places()).length === index);
-    }
-    return takers as [(typeof takers)[0], (typeof takers)[0], ...typeof takers] & typeof takers;
+    const starts = Array.from({ length: count }, () => () => startTaker('', url, name));
+    return lineUp(starts, async () => (await places()).length);
   }
 
   test('processes are served in the order in which they began to wait', async () => {
-    const takers = await lineUp('order', 4);
+    const takers = await lineUpFor('order', 4);
     await store.release('order', thief);
-    const outcomes = await Promise.all(takers.map((taker) => taker?.outcome()));
-    const fences = outcomes.map((outcome) => outcome?.fences[0] ?? NaN);
-    assert.deepEqual(
-      fences,
-      fences.toSorted((a, b) => a - b),
-    );
+    await assertInOrder(takers);
   });
 
   test('the next is killed: the one behind it takes the lock a moment later', async () => {
-    const [next, behind] = await lineUp('killed', 2);
-    await next?.end('SIGKILL');
+    const [next, behind] = await lineUpFor('killed', 2);
+    await next.end('SIGKILL');
     const start = performance.now();
     await store.release('killed', thief);
-    await behind?.outcome();
+    await behind.outcome();
     const waited = performance.now() - start;
     assert.ok(waited > 900 && waited < 5_000, `${waited} ms`);
   });
 
   test('the next is frozen: others go on, and it is served anew when it wakes', async () => {
-    const [next, behind] = await lineUp('frozen', 2);
-    next?.child.kill('SIGSTOP');
+    const [next, behind] = await lineUpFor('frozen', 2);
+    next.child.kill('SIGSTOP');
     await store.release('frozen', thief);
-    const [fence = NaN] = (await behind?.outcome())?.fences ?? [];
-    next?.child.kill('SIGCONT');
-    assert.ok(Number((await next?.outcome())?.fences[0]) > fence);
+    const [fence = NaN] = (await behind.outcome()).fences;
+    next.child.kill('SIGCONT');
+    assert.ok(Number((await next.outcome()).fences[0]) > fence);
   });
 
   test('the only one who waits is killed: whoever tries again a second later takes the lock', async () => {
-    const [next] = await lineUp('alone', 1);
-    await next?.end('SIGKILL');
+    const [next] = await lineUpFor('alone', 1);
+    await next.end('SIGKILL');
     await store.release('alone', thief);
     assert.equal(await tryAcquire(store, 'alone'), null, 'it is promised');
     const start = performance.now();
@@ -89,20 +78,10 @@ describe('etcd: in turn', () => {
   });
 
   test('no token is in the queue, and whoever leaves it leaves nothing', async () => {
-    const tokens: string[] = [];
-    const waitingStore = new EtcdStore(server.url);
-    const spied: LockStore = {
-      acquire(name, token, ...rest) {
-        tokens.push(token);
-        return waitingStore.acquire(name, token, ...rest);
-      },
-      extend: (...request) => waitingStore.extend(...request),
-      release: (...request) => waitingStore.release(...request),
-      watch: (...request) => waitingStore.watch(...request),
-    };
+    const { store: noting, tokens } = withTokens(new EtcdStore(server.url));
     await store.acquire('left', thief, 60_000);
     const controller = new AbortController();
-    const wait = acquire(spied, 'left', { signal: controller.signal });
+    const wait = acquire(noting, 'left', { signal: controller.signal });
     await eventually('it waits', async () => (await places()).length === 1);
     const content = JSON.stringify(await places());
     assert.ok(tokens.every((token) => !content.includes(token)));
@@ -118,11 +97,6 @@ describe('etcd: in turn', () => {
     const takers = await Promise.all(starting);
     for (const { begin } of takers) begin();
     const outcomes = await Promise.all(takers.map(({ outcome }) => outcome()));
-    // Not all begin and end at the same moment: only while all take part they have equal shares.
-    const from = Math.max(...outcomes.map(({ fences }) => fences[0] ?? NaN));
-    const to = Math.min(...outcomes.map(({ fences }) => fences.at(-1) ?? NaN));
-    const shares = outcomes.map(({ fences }) => fences.filter((f) => f >= from && f <= to).length);
-    assert.ok(Math.min(...shares) >= Math.max(...shares) - 3, `${shares}`);
-    assert.ok(Math.min(...shares) >= 3, `${shares}`);
+    assertEven(outcomes);
   });
 });

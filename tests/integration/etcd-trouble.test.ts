@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { acquire, type LockStore, StoreError, settled, tryAcquire } from 'dlock-js';
+import { acquire, type Lease, type LockStore, StoreError, settled, tryAcquire } from 'dlock-js';
 import { EtcdStore } from 'dlock-js/etcd';
 import { eventually, thief } from '../../src/testing/fixture.js';
 import { acquireThroughOutages, ask, keysUnder } from '../support/etcd-talk.js';
@@ -184,6 +184,16 @@ describe('etcd of one node', () => {
   });
 });
 
+/** An election is over, and the node in use has found it out. */
+function renewed(lease: Lease): Promise<void> {
+  const isExtended = () =>
+    lease.extend().then(
+      () => true,
+      () => false,
+    );
+  return eventually('it is renewed', isExtended, election);
+}
+
 describe('etcd of three nodes', () => {
   let cluster: EtcdCluster;
   before(async () => {
@@ -201,15 +211,7 @@ describe('etcd of three nodes', () => {
     assert.ok(lease);
     const leader = await cluster.leader();
     await leader.kill();
-    await eventually(
-      'it is renewed',
-      () =>
-        lease.extend().then(
-          () => true,
-          () => false,
-        ),
-      election,
-    );
+    await renewed(lease);
     assert.equal(lease.held, true);
     assert.equal((await store.acquire('led', thief, 60_000)).granted, false);
     const before = lease.fence;
@@ -224,15 +226,7 @@ describe('etcd of three nodes', () => {
     const lease = await acquire(store, 'stopped', { ttl: 20_000 });
     const leader = await cluster.leader();
     await leader.freeze();
-    await eventually(
-      'it is renewed',
-      () =>
-        lease.extend().then(
-          () => true,
-          () => false,
-        ),
-      election,
-    );
+    await renewed(lease);
     const waiting = acquire(new EtcdStore(cluster.endpoints.toReversed()), 'stopped');
     waiting.catch(() => {});
     await delay(500);
@@ -257,15 +251,7 @@ describe('etcd of three nodes', () => {
     }
     assert.ok(one);
     for (const node of others) await node.thaw();
-    await eventually(
-      'it is renewed',
-      () =>
-        lease.extend().then(
-          () => true,
-          () => false,
-        ),
-      election,
-    );
+    await renewed(lease);
     assert.equal((await store.acquire('cut', thief, 60_000)).granted, false);
     assert.equal(await lease.release(), true);
     assert.equal(await settled(alone, { wait: 30_000 }), true);

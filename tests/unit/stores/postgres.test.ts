@@ -21,6 +21,7 @@ testStore({
     'without renewal: free after the ttl, and never before the deadline of the lease': slow,
     'the lock is taken away behind our back: told at the next renewal': slow,
     'a lock that expires without a release is taken then': slow,
+    'asked for again by its holder, with a longer ttl, a lock lapses when it would have': slow,
   },
   cases: 'essential',
   queue: true,
