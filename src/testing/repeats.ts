@@ -22,11 +22,13 @@ export const repeats: Case[] = [
     title: 'asked for again by its holder, with a longer ttl, a lock lapses when it would have',
     essential: true,
     async run({ store, other, lock, step }) {
-      const outlive = async (name: string, ask: Ask) => {
+      const outlive = async (name: string, ask: Ask): Promise<void> => {
         const start = performance.now();
         assert.equal((await ask(store, name, short)).granted, true);
         assert.equal((await ask(store, name, long)).granted, true);
         assert.equal((await ask(other, name, long)).granted, true);
+        // On a machine that stood still it had lapsed by then, and was granted anew for that long.
+        if (performance.now() - start >= short) return outlive(`${name}, again`, ask);
         await takeWhenFree(other, name, thief);
         const life = performance.now() - start;
         assert.ok(life < short + 3 * step + slack, `it lived for ${life} ms`);
