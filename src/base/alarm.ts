@@ -1,76 +1,10 @@
 /** Alarms: many points in time that share one timer. */
 import { AsyncResource } from 'node:async_hooks';
-import {
-  between,
-  type Clock,
-  clock,
-  later,
-  longAgo,
-  type Moment,
-  never,
-  now,
-  until,
-} from './clock.js';
+import { between, clock, later, longAgo, type Moment, never, now, until } from './clock.js';
 import { outsideCallers } from './context.js';
 
 /** Whether somebody waits for an alarm: then the process stays alive until it rings or is cancelled. */
 export type Vigil = 'awaited' | 'idle';
-
-/** In milliseconds: how long a jump of the wall clock may go unnoticed. */
-const longestLook = 1_000;
-
-/** The alarms of one clock, and when they are looked at. */
-class Schedule {
-  readonly clock: Clock;
-  readonly alarms = new Set<Alarm>();
-  /** Those of them that are due before the next survey. */
-  readonly soon = new Set<Alarm>();
-  /** By the clock that gets there first: either may stand still. */
-  nextSurvey = longAgo;
-  /** How many of them somebody waits for. */
-  #awaited = 0;
-  /** By the monotonic clock, on which timers run: it stands still while the machine sleeps. */
-  #nextLook = Infinity;
-  #timer: unknown;
-
-  constructor(of: Clock) {
-    this.clock = of;
-  }
-
-  lookWithin(ms: number): void {
-    const at = this.clock.monotonic() + Math.min(ms, longestLook);
-    if (at >= this.#nextLook) return;
-    this.clock.clearTimer(this.#timer);
-    const rest = Math.ceil(Math.min(ms, longestLook));
-    const look = () => {
-      this.#nextLook = Infinity;
-      // Where another clock was put in place, these alarms are lost.
-      if (ofTheClock() === this) Alarm.look(this);
-    };
-    this.#timer = outsideCallers(() => this.clock.setIdleTimer(look, rest));
-    if (this.#awaited > 0) this.clock.refTimer(this.#timer);
-    this.#nextLook = at;
-  }
-
-  add(alarm: Alarm, vigil: Vigil): void {
-    if (this.alarms.has(alarm)) return;
-    this.alarms.add(alarm);
-    if (vigil === 'awaited' && ++this.#awaited === 1) this.clock.refTimer(this.#timer);
-  }
-
-  remove(alarm: Alarm, vigil: Vigil): void {
-    if (!this.alarms.delete(alarm)) return;
-    this.soon.delete(alarm);
-    if (vigil === 'awaited' && --this.#awaited === 0) this.clock.unrefTimer(this.#timer);
-  }
-}
-
-let current = new Schedule(clock);
-
-function ofTheClock(): Schedule {
-  if (current.clock !== clock) current = new Schedule(clock);
-  return current;
-}
 
 /**
  * Calls back once a moment has come, by the clock that gets there first: so within a second of
@@ -102,23 +36,28 @@ export class Alarm extends AsyncResource {
   }
 
   #set(due: Moment, ms: number): void {
-    const schedule = ofTheClock();
+    if (source !== clock) loseAll();
     this.#due = due;
-    schedule.lookWithin(ms);
-    if (clock.monotonic() + ms < schedule.nextSurvey.monotonic) schedule.soon.add(this);
-    schedule.add(this, this.#vigil);
+    lookWithin(ms);
+    if (clock.monotonic() + ms < nextSurvey.monotonic) soon.add(this);
+    if (alarms.has(this)) return;
+    alarms.add(this);
+    if (this.#vigil === 'awaited' && ++awaited === 1) clock.refTimer(timer);
   }
 
   cancel(): void {
-    ofTheClock().remove(this, this.#vigil);
+    if (!alarms.delete(this)) return;
+    soon.delete(this);
+    if (this.#vigil === 'awaited' && --awaited === 0) clock.unrefTimer(timer);
   }
 
   /** Rings the alarms that are due. */
-  static look(schedule: Schedule): void {
+  static look(this: void): void {
+    nextLook = Infinity;
     const present = now();
-    if (between(present, schedule.nextSurvey) <= 0) Alarm.#survey(schedule, present);
-    let rest = schedule.nextSurvey.monotonic - present.monotonic;
-    for (const alarm of schedule.soon) {
+    if (between(present, nextSurvey) <= 0) Alarm.#survey(present);
+    let rest = nextSurvey.monotonic - present.monotonic;
+    for (const alarm of soon) {
       const left = between(present, alarm.#due);
       if (left > 0) {
         rest = Math.min(rest, left);
@@ -127,14 +66,50 @@ export class Alarm extends AsyncResource {
         alarm.runInAsyncScope(alarm.#ring);
       }
     }
-    if (schedule.alarms.size > 0) schedule.lookWithin(rest);
+    if (alarms.size > 0) lookWithin(rest);
   }
 
-  static #survey(schedule: Schedule, present: Moment): void {
-    schedule.nextSurvey = later(present, longestLook);
-    schedule.soon.clear();
-    for (const alarm of schedule.alarms) {
-      if (between(present, alarm.#due) < longestLook) schedule.soon.add(alarm);
+  static #survey(present: Moment): void {
+    nextSurvey = later(present, longestLook);
+    soon.clear();
+    for (const alarm of alarms) {
+      if (between(present, alarm.#due) < longestLook) soon.add(alarm);
     }
   }
+}
+
+const alarms = new Set<Alarm>();
+/** Those of them that are due before the next survey. */
+const soon = new Set<Alarm>();
+/** How many of them somebody waits for. */
+let awaited = 0;
+/** By the monotonic clock, on which timers run: it stands still while the machine sleeps. */
+let nextLook = Infinity;
+/** By the clock that gets there first: either may stand still. */
+let nextSurvey = longAgo;
+let timer: unknown;
+/** What clock they go by. */
+let source = clock;
+
+/** Another clock was put in place, on which none of them is due. */
+function loseAll(): void {
+  source = clock;
+  alarms.clear();
+  soon.clear();
+  awaited = 0;
+  nextLook = Infinity;
+  nextSurvey = longAgo;
+}
+
+/** In milliseconds: how long a jump of the wall clock may go unnoticed. */
+const longestLook = 1_000;
+
+function lookWithin(ms: number): void {
+  const at = clock.monotonic() + Math.min(ms, longestLook);
+  if (at >= nextLook) return;
+  clock.clearTimer(timer);
+  const rest = Math.ceil(Math.min(ms, longestLook));
+  timer = outsideCallers(() => clock.setIdleTimer(Alarm.look, rest));
+  if (awaited > 0) clock.refTimer(timer);
+  nextLook = at;
 }
