@@ -6,6 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { temporaryDirectory } from '../tests/support/servers/directories.js';
+import { engines } from './contestants/engines.js';
 import { contestants } from './contestants/index.js';
 import { measures } from './measures/index.js';
 import type { Result } from './measures/measure.js';
@@ -43,7 +44,7 @@ if (isWhole && !process.env.DLOCK_BENCH_CONTESTANTS) {
   // This file runs as built, two levels below the package.
   const place = (file: string) => new URL(`../../${file}`, import.meta.url);
   const minutes = (performance.now() - began) / 60_000;
-  writeFileSync(place('RESULTS.md'), report(results, contestants, minutes, load));
+  writeFileSync(place('RESULTS.md'), report(results, [...contestants, ...engines], minutes, load));
   for (const { figures = [] } of results.values()) {
     for (const { file, svg } of figures) writeFileSync(place(file), svg);
   }

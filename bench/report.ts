@@ -41,6 +41,9 @@ function conditions(contestants: readonly Contestant[], minutes: number, load: s
     ['Node.js', process.version],
     ['Redis', firstNumber('redis-server', '--version')],
     ['Memcached', firstNumber('memcached', '--version')],
+    ['PostgreSQL', firstNumber('postgres', '--version')],
+    ['MariaDB', firstNumber('mariadbd', '--version')],
+    ['etcd', firstNumber('etcd', '--version')],
     ['Packages', packages.map((name) => `${name} ${versionOf(name)}`).join(', ')],
   ];
   return `| | |\n| :-- | :-- |\n${lines.map((line) => `| ${line.join(' | ')} |`).join('\n')}`;

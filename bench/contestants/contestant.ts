@@ -3,8 +3,11 @@
  * measured through more code than another.
  */
 
+/** The servers that keep what they know on disk, and only run while they are measured. */
+export type Engine = 'postgres' | 'mysql' | 'etcd';
+
 /** Where the servers of a run listen, on 127.0.0.1, and a directory for locks in files. */
-export interface Addresses {
+export interface Addresses extends Readonly<Partial<Record<Engine, number>>> {
   readonly redis: number;
   readonly memcached: number;
   readonly directory: string;
@@ -15,7 +18,7 @@ export interface Contestant {
   readonly name: string;
   /** The packages whose versions the results name. */
   readonly packages: readonly string[];
-  readonly server: 'redis' | 'memcached' | 'file' | 'none';
+  readonly server: 'redis' | 'memcached' | 'file' | 'none' | Engine;
   /** The bare client that this one goes through: what it cannot be faster than. */
   readonly limit?: string;
   /** What was set that is not the default, and why. */

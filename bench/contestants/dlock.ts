@@ -64,7 +64,7 @@ export const dlock: readonly Contestant[] = [
   },
 ];
 
-function session(store: LockStore, close: () => unknown): Session {
+export function session(store: LockStore, close: () => unknown): Session {
   return {
     async cycle(name) {
       const lease = await tryAcquire(store, name);

@@ -2,6 +2,7 @@
 import { asyncMutex } from './async-mutex.js';
 import type { Ability, Contestant } from './contestant.js';
 import { dlock } from './dlock.js';
+import { engines } from './engines.js';
 import { raw } from './raw.js';
 import { redisSemaphore } from './redis-semaphore.js';
 import { redlock } from './redlock.js';
@@ -25,7 +26,7 @@ const { DLOCK_BENCH_CONTESTANTS: part = '' } = process.env;
 export const contestants = all.filter(({ name }) => name.includes(part));
 
 export function contestantNamed(name: string): Contestant {
-  const contestant = contestants.find((each) => each.name === name);
+  const contestant = [...contestants, ...engines].find((each) => each.name === name);
   if (!contestant) throw new RangeError(`There is no contestant ${name}`);
   return contestant;
 }

@@ -21,17 +21,26 @@ export const behind: Measure = {
     const rows: string[][] = [];
     for (const contestant of here) {
       bench.progress(contestant.name);
-      rows.push([contestant.name, ...(await wait(contestant, bench).catch(failed))]);
+      rows.push(await behindRow(contestant, bench));
     }
-    const table: Table = {
-      title: `${waiters.toLocaleString('en-US')} waiters`,
-      text: `They wait for ${held / 1_000} s, and ask nothing under the lock but to give it back. The requests are all those of the waiting process, its first ones too. Once the lock is free they get ${limit / 1_000} s.`,
-      columns: ['', 'requests a second, waiting', 's until all are served', 'served'],
-      rows: [...rows, ...unable.map(({ name, reason }) => [name, reason, '', ''])],
+    return {
+      tables: [behindTable([...rows, ...unable.map(({ name, reason }) => [name, reason, '', ''])])],
     };
-    return { tables: [table] };
   },
 };
+
+export function behindTable(rows: string[][]): Table {
+  return {
+    title: `${waiters.toLocaleString('en-US')} waiters`,
+    text: `They wait for ${held / 1_000} s, and ask nothing under the lock but to give it back. The requests are all those of the waiting process, its first ones too. Once the lock is free they get ${limit / 1_000} s.`,
+    columns: ['', 'requests a second, waiting', 's until all are served', 'served'],
+    rows,
+  };
+}
+
+export async function behindRow(contestant: Contestant, bench: Bench): Promise<string[]> {
+  return [contestant.name, ...(await wait(contestant, bench).catch(failed))];
+}
 
 async function wait(contestant: Contestant, { addresses }: Bench): Promise<string[]> {
   const way = await proxied(contestant, addresses);

@@ -3,7 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startCountingProxy } from '../../tests/support/proxy/counting.js';
 import { memcached } from '../../tests/support/proxy/memcached.js';
 import { resp } from '../../tests/support/proxy/resp.js';
-import { type Addresses, type Contestant, type Session, ttl } from '../contestants/contestant.js';
+import {
+  type Addresses,
+  type Contestant,
+  type Engine,
+  type Session,
+  ttl,
+} from '../contestants/contestant.js';
+import { requestsOf } from '../requests.js';
 import { Worker } from '../workers.js';
 
 /** How long the work under the lock takes, in milliseconds, as far as timers are that exact. */
@@ -125,9 +132,15 @@ export function wireOf({ server }: Contestant, addresses: Addresses) {
   return undefined;
 }
 
+function engineWireOf({ server }: Contestant, addresses: Addresses) {
+  if (!(server in requestsOf)) return undefined;
+  const engine = server as Engine;
+  return { server: engine, port: addresses[engine] as number, protocol: requestsOf[engine] };
+}
+
 /** A proxy to the contestant's server, and the addresses that lead through it; none without a wire. */
 export async function proxied(contestant: Contestant, addresses: Addresses) {
-  const wire = wireOf(contestant, addresses);
+  const wire = wireOf(contestant, addresses) ?? engineWireOf(contestant, addresses);
   if (!wire) return undefined;
   const proxy = await startCountingProxy(wire.port, wire.protocol);
   return { proxy, addresses: { ...addresses, [wire.server]: proxy.port } };

@@ -10,9 +10,14 @@ import { median, spread } from '../statistics.js';
 import { number, type Table, withSpread } from '../table.js';
 import { type Bench, interleave, type Measure } from './measure.js';
 
-const rounds = 100;
-const cyclesInBlock = 200;
 const atOnce = 100;
+
+/** How much is asked of a server. */
+export interface Effort {
+  readonly rounds: number;
+  /** In each round; a multiple of what is asked at once. */
+  readonly cycles: number;
+}
 
 export const cycle: Measure = {
   title: 'a. An uncontended cycle: take a free lock, give it back',
@@ -21,26 +26,42 @@ export const cycle: Measure = {
     const tables: Table[] = [];
     for (const server of ['redis', 'memcached'] as const) {
       const here = contestants.filter((each) => each.server === server || each.server === 'none');
-      for (const pattern of ['one after another', `${atOnce} at once`] as const) {
-        bench.progress(`${server}, ${pattern}`);
-        const block = pattern === 'one after another' ? oneAfterAnother : manyAtOnce;
-        tables.push(tableOf(`${server}, ${pattern}`, here, await compare(bench, here, block)));
-      }
+      tables.push(...(await cyclesOf(bench, server, here, { rounds: 100, cycles: 200 })));
     }
     return { tables };
   },
 };
 
-type Block = (session: Session) => Promise<void>;
+/** A table for each pattern, of contestants on one server. */
+export async function cyclesOf(
+  bench: Bench,
+  server: string,
+  here: readonly Contestant[],
+  effort: Effort,
+): Promise<Table[]> {
+  const patterns = [
+    ['one after another', oneAfterAnother],
+    [`${atOnce} at once`, manyAtOnce],
+  ] as const;
+  const tables: Table[] = [];
+  for (const [pattern, block] of patterns) {
+    const title = `${server}, ${pattern}`;
+    bench.progress(title);
+    tables.push(tableOf(title, here, await compare(bench, here, block, effort), effort));
+  }
+  return tables;
+}
 
-async function oneAfterAnother(session: Session): Promise<void> {
-  for (let i = 0; i < cyclesInBlock; i++) await session.cycle('cycle');
+type Block = (session: Session, cycles: number) => Promise<void>;
+
+async function oneAfterAnother(session: Session, cycles: number): Promise<void> {
+  for (let i = 0; i < cycles; i++) await session.cycle('cycle');
 }
 
 const names = Array.from({ length: atOnce }, (_, i) => `cycle-${i}`);
 
-async function manyAtOnce(session: Session): Promise<void> {
-  for (let i = 0; i < cyclesInBlock; i += atOnce) {
+async function manyAtOnce(session: Session, cycles: number): Promise<void> {
+  for (let i = 0; i < cycles; i += atOnce) {
     await Promise.all(names.map((name) => session.cycle(name)));
   }
 }
@@ -53,20 +74,25 @@ interface Cost {
 
 type Costs = ReadonlyMap<Contestant, Cost[]>;
 
-async function compare({ addresses }: Bench, here: Contestant[], block: Block): Promise<Costs> {
+async function compare(
+  { addresses }: Bench,
+  here: readonly Contestant[],
+  block: Block,
+  { rounds, cycles }: Effort,
+): Promise<Costs> {
   const sessions = new Map<Contestant, Session>();
   for (const contestant of here) sessions.set(contestant, await contestant.open(addresses));
   const costs = new Map(here.map((contestant) => [contestant, [] as Cost[]]));
-  const warmUp = 10;
+  const warmUp = Math.ceil(rounds / 10);
   await interleave(here, warmUp + rounds, async (contestant, round) => {
-    const cost = await costOf(() => block(sessions.get(contestant) as Session));
+    const cost = await costOf(cycles, () => block(sessions.get(contestant) as Session, cycles));
     if (round >= warmUp) costs.get(contestant)?.push(cost);
   });
   for (const session of sessions.values()) await session.close();
   return costs;
 }
 
-async function costOf(run: () => Promise<void>): Promise<Cost> {
+async function costOf(cycles: number, run: () => Promise<void>): Promise<Cost> {
   // So that each pays for its own garbage. Not a full collection: that would throw away compiled code.
   globalThis.gc?.({ type: 'minor' });
   const before = process.cpuUsage();
@@ -74,10 +100,15 @@ async function costOf(run: () => Promise<void>): Promise<Cost> {
   await run();
   const wall = (performance.now() - start) * 1_000;
   const { user, system } = process.cpuUsage(before);
-  return { wall: wall / cyclesInBlock, processor: (user + system) / cyclesInBlock };
+  return { wall: wall / cycles, processor: (user + system) / cycles };
 }
 
-function tableOf(title: string, here: readonly Contestant[], costs: Costs): Table {
+function tableOf(
+  title: string,
+  here: readonly Contestant[],
+  costs: Costs,
+  { rounds, cycles }: Effort,
+): Table {
   const rows = here.map((contestant) => {
     const own = costs.get(contestant) ?? [];
     const limit = here.find(({ name }) => name === contestant.limit);
@@ -91,7 +122,7 @@ function tableOf(title: string, here: readonly Contestant[], costs: Costs): Tabl
   });
   return {
     title,
-    text: `${rounds} rounds of ${cyclesInBlock} cycles each, all contestants in turn; medians, and in brackets the middle half of the rounds. The speed beside the bare client of the same kind is taken within each round.`,
+    text: `${rounds} rounds of ${cycles} cycles each, all contestants in turn; medians, and in brackets the middle half of the rounds. The speed beside the bare client of the same kind is taken within each round.`,
     columns: ['', 'µs a cycle', 'µs of our processor', 'speed, bare client = 1'],
     rows,
   };

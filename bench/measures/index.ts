@@ -2,6 +2,7 @@
 import { behind } from './behind.js';
 import { burst } from './burst.js';
 import { cycle } from './cycle.js';
+import { enginesMeasure } from './engines.js';
 import { loss } from './loss.js';
 import { lostReply } from './lost-reply.js';
 import type { Measure } from './measure.js';
@@ -22,4 +23,5 @@ export const measures: { readonly [letter: string]: Measure } = {
   h: turnsMeasure,
   i: semaphore,
   j: readersMeasure,
+  k: enginesMeasure,
 };

@@ -31,7 +31,7 @@ export const processesMeasure: Measure = {
     const times = new Map(entries.map((entry) => [entry, [] as number[]]));
     await interleave(entries, handOvers, async (entry) => {
       await attempt(entry, async () => void times.get(entry)?.push(await handOver(entry)));
-      roundTrips.push(await roundTripOf(client));
+      roundTrips.push(await timed(() => client.ping()));
     });
     await client.close();
     for (const entry of entries) await end(entry);
@@ -49,7 +49,7 @@ export const processesMeasure: Measure = {
 };
 
 /** One process holds, another waits until it has nothing left to do but wait; then the release. */
-async function handOver({ direct }: Entry): Promise<number> {
+export async function handOver({ direct }: Entry): Promise<number> {
   const [holder, waiter] = direct as [Lane, Lane];
   await holder.warmUp();
   const name = freshName();
@@ -62,9 +62,9 @@ async function handOver({ direct }: Entry): Promise<number> {
 }
 
 /** Of a client that was at rest, as those are who hand over: the first request after a rest is slow. */
-async function roundTripOf(client: { ping(): Promise<unknown> }): Promise<number> {
+export async function timed(request: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
-  await client.ping();
+  await request();
   return performance.now() - start;
 }
 

@@ -3,14 +3,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { schema } from 'dlock-js/mysql';
+import { schema as mysqlSchema } from 'dlock-js/mysql';
+import { schema as postgresSchema } from 'dlock-js/postgres';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
+import { Client } from 'pg';
 import { createClient } from 'redis';
 import * as etcd from '../support/etcd-talk.js';
 import { listAll } from '../support/listing.js';
 import { startProxy, type TcpProxy } from '../support/proxy/proxy.js';
 import { startEtcdCluster } from '../support/servers/etcd.js';
 import { ask } from '../support/servers/ports.js';
+import { startPostgres } from '../support/servers/postgres.js';
 import { type OwnServer, startMemcached, startMysql, startRedis } from '../support/servers.js';
 import type { FaultKind } from './faults.js';
 
@@ -58,10 +61,16 @@ export const storeKinds: Record<string, StoreKind> = {
     setUp: () =>
       behindProxies([startMemcached()], ([port]) => `memcache://127.0.0.1:${port}`, memcacheGauges),
   },
+  postgres: {
+    fenced: true,
+    limits: anyLimit,
+    forfeits: [],
+    setUp: () => behindProxies([startPostgresWithTable()], postgresUrl, postgresGauges),
+  },
   mysql: {
     fenced: true,
     forfeits: [],
-    setUp: () => behindProxies([startWithTable()], mysqlUrl, mysqlGauges),
+    setUp: () => behindProxies([startMysqlWithTable()], mysqlUrl, mysqlGauges),
   },
   quorum: {
     fenced: false,
@@ -125,11 +134,37 @@ async function behindProxies(
   };
 }
 
-async function startWithTable(): Promise<OwnServer> {
+async function startPostgresWithTable(): Promise<OwnServer> {
+  const server = await startPostgres();
+  await query(server.url, postgresSchema());
+  return server;
+}
+
+function postgresUrl([port]: number[]): string {
+  return `postgres://postgres@127.0.0.1:${port}/postgres`;
+}
+
+async function postgresGauges(port: number): Promise<Gauges> {
+  const [counted] = await query(
+    postgresUrl([port]),
+    `SELECT (SELECT count(*) FROM pg_stat_activity WHERE client_port IS NOT NULL) AS clients, count(*) AS locks FROM dlock_locks`,
+  );
+  return { clients: Number(counted?.clients), keys: Number(counted?.locks) };
+}
+
+async function query(url: string, text: string): Promise<Record<string, unknown>[]> {
+  const client = new Client(url);
+  await client.connect();
+  const { rows } = await client.query(text);
+  await client.end();
+  return rows;
+}
+
+async function startMysqlWithTable(): Promise<OwnServer> {
   const server = await startMysql();
   await using connection = await createConnection(server.url);
   await connection.query('CREATE DATABASE chaos');
-  await connection.query(schema('chaos.dlock_locks'));
+  await connection.query(mysqlSchema('chaos.dlock_locks'));
   return server;
 }
 

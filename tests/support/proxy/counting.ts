@@ -5,6 +5,9 @@
 import type { Protocol } from './protocol.js';
 import { passOn, startProxy, type TcpProxy } from './proxy.js';
 
+/** All that it knows of a protocol. */
+export type Framing = Pick<Protocol, 'commandEnd'>;
+
 export interface CountingProxy extends TcpProxy {
   /** Commands since the start, of all connections. */
   readonly commands: number;
@@ -13,7 +16,7 @@ export interface CountingProxy extends TcpProxy {
 /** @param target the port of the server. */
 export async function startCountingProxy(
   target: number,
-  protocol: Protocol,
+  protocol: Framing,
 ): Promise<CountingProxy> {
   let commands = 0;
   const proxy = await startProxy(target, (link) => {
@@ -32,7 +35,7 @@ export async function startCountingProxy(
 }
 
 /** Takes what comes on one connection, in pieces of any size, and answers how many commands each completes. */
-export function counter(protocol: Protocol): (piece: Buffer) => number {
+export function counter(protocol: Framing): (piece: Buffer) => number {
   let begun: Buffer = Buffer.alloc(0);
   return (piece) => {
     const bytes = begun.length > 0 ? Buffer.concat([begun, piece]) : piece;
