@@ -77,8 +77,8 @@ export function timedOut(name: string, { wait }: Terms): AcquireTimeoutError {
  * Takes over a lease that another process handed over, if the store says that it is still held.
  *
  * @param ticket what `handOver` returned. Each ticket is for one process.
- * @param options `ttl` is at most the ticket's: a renewal by the last holder may still be on its way, and set
- * the life to that.
+ * @param options `ttl` is that of the ticket, or less: a renewal by the last holder may still be on its way,
+ * and set the life to that.
  * @returns the lease; or null, if it has expired or was released.
  * @throws {@link StoreError} the store could not be asked, and the ticket may be tried again; or its
  * answer came too late to be of use, and the lock is given back.
