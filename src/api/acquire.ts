@@ -30,9 +30,9 @@ import type { LockStore } from '../store.js';
  * ```
  *
  * @param name any text that is not empty and does not begin with NUL; equal names are the same lock.
- * @returns the lease, or null: the store said that somebody else holds the lock.
- * @throws {@link StoreError} the store could not be asked, or its answer came too late to be of
- * use. Nothing is left behind: what it may have granted is given back in the background.
+ * @returns the lease; or null, if the store said that somebody else holds the lock.
+ * @throws {@link StoreError} the store could not be asked, or its answer came too late to be of use. Nothing
+ * is left behind: what it may have granted is given back in the background.
  * @throws TypeError or RangeError for invalid arguments, before any request.
  */
 export async function tryAcquire(
@@ -46,9 +46,8 @@ export async function tryAcquire(
 /**
  * Takes the lock `name`, waiting while somebody else holds it.
  *
- * Those who wait in this process stand in one line, first come, first served. Where the store keeps a
- * queue, processes are served in the order in which they began to wait. A thousand who wait cost the
- * store what one does.
+ * Waiters in this process form one FIFO queue. Where the store keeps a queue, processes are served in the
+ * order in which they began to wait. A thousand waiters in a process cost the store what one does.
  *
  * @throws {@link AcquireTimeoutError} `wait` ran out, and the store had said that somebody else holds
  * the lock (or this process holds it).
@@ -75,12 +74,12 @@ export function timedOut(name: string, { wait }: Terms): AcquireTimeoutError {
 }
 
 /**
- * Takes over a lease that another process handed over, if the store says that it still holds.
+ * Takes over a lease that another process handed over, if the store says that it is still held.
  *
- * @param ticket what `handOver` gave. One ticket is for one process.
- * @param options `ttl` is the ticket's, or less: a renewal of the last holder may still be on its way,
+ * @param ticket what `handOver` returned. Each ticket is for one process.
+ * @param options `ttl` is that of the ticket, or less: a renewal by the last holder may still be on its way,
  * and set the life to that.
- * @returns the lease, or null: it has expired, or was released.
+ * @returns the lease; or null, if it has expired or was released.
  * @throws {@link StoreError} the store could not be asked, and the ticket may be tried again; or its
  * answer came too late to be of use, and the lock is given back.
  * @throws TypeError or RangeError for an invalid ticket or invalid options, before any request.

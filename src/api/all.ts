@@ -26,14 +26,14 @@ import { acquireInLine, timedOut } from './acquire.js';
  * await importCatalogue(leases.signal);
  * ```
  *
- * They are taken one after the other, in an order that depends on nothing but the names; a name that is
- * given twice is one lock. Of several such attempts at the same moment one gets all that it wants, as with
- * a single lock.
+ * They are taken one after the other, in an order that depends on nothing but the names; a name that is given
+ * twice is one lock. If several such attempts are made at the same moment, one gets all that it wants, as
+ * with a single lock.
  *
  * @param names at least one; each as `tryAcquire` takes it.
- * @param options hold for each lease: `minHold`, say, counts from when its own lock was taken.
- * @returns the leases, or null: the store said that somebody else holds one of the locks. Those that were
- * taken before it are given back in the background.
+ * @param options apply to each lease: `minHold`, for example, counts from when its own lock was taken.
+ * @returns the leases; or null, if the store said that somebody else holds one of the locks. Locks that were
+ * already taken are given back in the background.
  * @throws {@link StoreError} the store could not be asked, or a lease was lost before all were taken.
  * Nothing is left behind.
  * @throws TypeError or RangeError for invalid arguments, before any request.
@@ -56,14 +56,14 @@ export async function tryAcquireAll(
  * await transfer(leases.signal);
  * ```
  *
- * They are taken one after the other, in an order that depends on nothing but the names. So those who take
+ * They are taken one after the other, in an order that depends on nothing but the names. So callers that take
  * several locks by this function never wait for each other in a circle, whatever order they name them in;
- * who takes one lock while holding another still may. What is taken is renewed until all are, and `wait`
- * is for all together.
+ * callers that take one lock while holding another still may. Locks that are already taken are renewed until
+ * all are taken, and `wait` is for all of them together.
  *
  * @param names at least one; each as `acquire` takes it. A name that is given twice is one lock.
- * @param options hold for each lease: `minHold`, say, counts from when its own lock was taken.
- * @throws {@link AcquireTimeoutError} `wait` ran out while somebody else held the lock that it names.
+ * @param options apply to each lease: `minHold`, for example, counts from when its own lock was taken.
+ * @throws {@link AcquireTimeoutError} `wait` ran out while somebody else held the lock that the error names.
  * @throws {@link StoreError} the store could not be asked, or a lease was lost before all were taken.
  * @throws the reason of `signal`, when it aborts first. After any of these, nothing is left behind.
  * @throws TypeError or RangeError for invalid arguments, before any request.

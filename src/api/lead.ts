@@ -1,4 +1,4 @@
-/** Leading: one of those who want to does the work, and another takes over when it cannot any more. */
+/** Leading: one of several candidates does the work, and another takes over when it no longer can. */
 import {
   checkBody,
   type LeadOptions,
@@ -24,18 +24,18 @@ import { runUnder } from './locked.js';
  * await lead(store, 'scheduler', (lease) => runScheduler(lease.signal), { signal: shutdown });
  * ```
  *
- * The next term begins when the body of the last has ended, not before: one process never runs two. So
- * the body must end soon after its lease's signal aborts, which it does if the lease is lost, or `signal`
- * aborts. It does not matter how it ends: by returning, by throwing the signal's reason or an error with
- * that as its cause, or by an `AbortError`. What it returns counts only if the lock was held to the end;
- * else somebody else may lead already, and this process waits to lead again.
+ * The next term begins when the body of the last has ended, not before: one process never runs two. So the
+ * body must end soon after its lease's signal aborts, which happens if the lease is lost, or `signal` aborts.
+ * How the body ends does not matter: it may return, or throw the signal's reason, an error with that as its
+ * cause, or an `AbortError`. Its value counts only if the lock was held to the end; otherwise somebody else
+ * may lead already, and this process waits to lead again.
  *
- * An outage of the store ends no wait: it is asked again, after pauses that grow from a second to a third
- * of the ttl. Only the event `store-error` tells of it.
+ * An outage of the store ends no wait: the store is asked again, after pauses that grow from a second to a
+ * third of the ttl. Only the event `store-error` reports the outage.
  *
  * @returns the value of the body: it has resigned, and the lock is free for others.
- * @throws what `body` threw, unless that only says that it was told to end: a fault must not go on from
- * term to term.
+ * @throws what `body` threw, unless that only says that it was asked to end: a fault must not be repeated
+ * term after term.
  * @throws the reason of `signal`, once it has aborted, and the body has ended and the lock been given back.
  * @throws TypeError or RangeError for invalid arguments, before any request.
  */
@@ -86,7 +86,7 @@ async function restUnlessAborted(ms: number, signal: AbortSignal | undefined): P
   stopListening?.();
 }
 
-/** The value of the body, or undefined: it was told to end, and did. */
+/** The value of the body; or undefined, if it was asked to end, and did. */
 async function serve<T>(
   lease: Lease,
   body: (lease: Lease) => T | Promise<T>,

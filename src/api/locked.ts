@@ -6,7 +6,7 @@ import type { Lease } from '../lease/lease.js';
 import type { LockStore } from '../store.js';
 import { acquireInLine } from './acquire.js';
 
-/** What came of it: the value of the body, or why the body did not run. */
+/** The outcome: the value of the body, or the reason why the body did not run. */
 export type Outcome<T, Reason extends string = 'held'> =
   | { ran: true; value: T }
   | { ran: false; reason: Reason };
@@ -20,8 +20,8 @@ export type Outcome<T, Reason extends string = 'held'> =
  * if (!outcome.ran) console.log('another server has it');
  * ```
  *
- * @param options `minHold` counts from the start whatever becomes of the body, unlike under `once`: if
- * one that fails freed the lock at once, every server in turn would start it.
+ * @param options `minHold` counts from the start whether or not the body succeeds, unlike with `once`: if a
+ * body that fails freed the lock at once, every server in turn would start it.
  * @throws what `body` threw, whatever became of the lease.
  * @throws {@link LeaseLostError} the body is done, but the lease was lost before.
  * @throws {@link StoreError}, the reason of `signal`, TypeError, RangeError: as `acquire` does.

@@ -35,30 +35,31 @@ interface Ended<T> {
 }
 
 /**
- * Runs `body` unless it has been run for this period: `{ ran: false, reason: 'done' }`. While another
- * runs it: `{ ran: false, reason: 'held' }`, or waits if `wait` says so. A body that fails, or whose
- * process dies, leaves the period free: another server may run it.
+ * Runs `body` unless it has been run for this period, which gives `{ ran: false, reason: 'done' }`. While
+ * another process runs it, the outcome is `{ ran: false, reason: 'held' }`, unless `wait` says to wait. A
+ * body that fails, or whose process dies, leaves the period free: another server may run it.
  *
  * ```ts
  * await once(store, 'import', '2026-11-24T05', (lease) => runImport(lease.signal));
  * ```
  *
- * It holds the lock `name` and, under it, one that stands for the period and is out of reach of any
- * caller's name. It may wait longer than `wait` for that one: where the last runner died, its lease on
- * the period lapses a little after that on the lock.
+ * It holds the lock `name` and, under it, another that stands for the period and that no caller's name can
+ * reach. It may wait longer than `wait` for that one: if the last runner died, its lease on the period lapses
+ * a little after the one on the lock.
  *
- * The body can record its period itself, by `run`, in the transaction that holds its results, where the store
- * keeps its locks in the same database: then it is run exactly once, whatever fails at whatever moment.
+ * If the store keeps its locks in the same database as the body's results, the body can use `run` to record
+ * its period in the transaction that holds the results: then it is run exactly once, whatever fails at
+ * whatever moment.
  *
  * @param period names the period, as the scheduler knows it; never taken from this machine's clock,
  * which may differ from that of the next server.
- * @param options `minHold` counts after a body that succeeded only, unlike under `locked`: a period
- * whose body failed is still to be done, and another server must be able to run it at once.
+ * @param options `minHold` counts only after a body that succeeded, unlike with `locked`: a period whose body
+ * failed is still to be done, and another server must be able to run it at once.
  * @throws what `body` threw, whatever became of the lease.
  * @throws {@link LeaseLostError} the body is done, but a lease was lost before: another may run it.
  * @throws {@link StoreError} also if the body is done, but that could not be recorded.
- * @throws TypeError for invalid arguments, before any request; so also for a body that takes `run`, on a store
- * that has no `record`.
+ * @throws TypeError for invalid arguments, before any request, including a body that takes `run` on a store
+ * without `record`.
  */
 export async function once<T>(
   store: LockStore,

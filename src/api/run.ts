@@ -12,9 +12,9 @@ import type { LockStore, Query } from '../store.js';
 /** What the body of `once` can do about its period. */
 export interface Run {
   /**
-   * Marks the period as done through `query`, which sends a statement in a transaction of the caller's, in the
-   * database where the locks live. When that commits, the results and the mark are there, or neither is; `once`
-   * then records nothing itself.
+   * Marks the period as done through `query`, which sends a statement in a transaction of the caller, in the
+   * database where the locks live. When that commits, both the results and the mark are there; otherwise
+   * neither is. `once` then records nothing itself.
    *
    * ```ts
    * await once(store, 'import', period, async (lease, run) => {
@@ -25,11 +25,11 @@ export interface Run {
    * });
    * ```
    *
-   * From then on until the transaction ends nobody else can run the period, however long that takes. It can be
-   * called again, for a transaction that is tried again.
+   * From then on, until the transaction ends, nobody else can run the period, however long that takes. It can
+   * be called again if the transaction is retried.
    *
-   * @param query sends one statement with its values, and resolves to what the caller's client gives.
-   * @throws {@link LeaseLostError} this runner does not hold its lease any more: let the transaction roll back.
+   * @param query sends one statement with its values, and resolves to what the caller's client returns.
+   * @throws {@link LeaseLostError} this runner no longer holds its lease: let the transaction roll back.
    * @throws TypeError before any query: the store keeps its locks elsewhere.
    * @throws what `query` threw.
    */

@@ -13,12 +13,13 @@ export interface SettledOptions {
 }
 
 /**
- * Waits until nothing goes on in the background by which this process could still take a lock of
- * `store`: then its client may be closed, and the process may exit.
+ * Waits until this process can no longer take a lock of `store` through background work: then its client may
+ * be closed, and the process may exit.
  *
- * An attempt that is aborted, or fails, rejects at once, while its request may still be under way. What
- * that may get is given back in the background, which takes a moment; while the store does not answer,
- * until the lock has lapsed by itself. Leases that are held are not waited for: release them first.
+ * An attempt that is aborted, or fails, rejects at once, while its request may still be under way. If that is
+ * granted a lock, the lock is given back in the background, which takes a moment; while the store does not
+ * answer, it takes until the lock has lapsed by itself. `settled` does not wait for leases that are held:
+ * release them first.
  *
  * ```ts
  * shutdown.abort(); // the signal of all that waits, and of all bodies
@@ -27,7 +28,7 @@ export interface SettledOptions {
  * client.destroy();
  * ```
  *
- * @returns true: nothing goes on any more. False: it still did after `wait`.
+ * @returns true if nothing is going on any more; false if something still was after `wait`.
  * @throws TypeError or RangeError for invalid arguments, and what a store's own `settled` throws.
  */
 export async function settled(store: LockStore, options: SettledOptions = {}): Promise<boolean> {

@@ -24,9 +24,9 @@ export interface LeaseOptions {
    * The lock stays taken for this long from the start, in milliseconds, even if released earlier:
    * longer than the clocks of the servers differ. Without renewal at most the ttl. Default: 0.
    *
-   * It counts after a body that failed, too: a job that fails at once must not be started by every
-   * server in turn. Only under `once` it does not: that period is still to be done, and another server
-   * must be able to do it at once.
+   * It counts after a body that failed, too; otherwise every server in turn would start a job that fails at
+   * once. Only with `once` does it not: that period is still to be done, and another server must be able to
+   * do it at once.
    */
   minHold?: number | undefined;
   /**
@@ -35,9 +35,9 @@ export interface LeaseOptions {
    */
   signal?: AbortSignal | undefined;
   /**
-   * How many may hold the lock at once, this lease included; `Infinity`: any number, as readers do who only
-   * keep a writer out. A whole number, at least 1. Where not all say the same, the larger counts while both
-   * are in use. Default: 1, nobody else.
+   * How many may hold the lock at once, this lease included; `Infinity`: any number, as for readers that only
+   * keep a writer out. A whole number, at least 1. If callers use different limits, the larger counts while
+   * both are in use. Default: 1, nobody else.
    */
   limit?: number | undefined;
 }
@@ -54,9 +54,9 @@ export interface AcquireOptions extends LeaseOptions {
 /** The same for a body that runs once for each period, by one server alone. */
 export interface OnceOptions extends Omit<AcquireOptions, 'limit'> {
   /**
-   * For how long a done period is remembered, in milliseconds: longer than servers may come late. A
-   * store that does not know how long a lock lives (Memcached) counts anew whenever one comes late.
-   * Default: 24 hours.
+   * How long a done period is remembered, in milliseconds: longer than any server may be late. A store that
+   * does not know how long a lock lives (Memcached) starts counting again whenever one comes late. Default:
+   * 24 hours.
    */
   retain?: number | undefined;
 }
@@ -64,8 +64,8 @@ export interface OnceOptions extends Omit<AcquireOptions, 'limit'> {
 /** What a leader's lease is to be like. It waits for as long as it takes, and leads alone. */
 export interface LeadOptions extends Omit<AcquireOptions, 'wait' | 'limit' | 'signal'> {
   /**
-   * Ends it all: a wait at once, and a term once the body has ended, which the signal of its lease tells
-   * to. Then `lead` rejects with `signal.reason`.
+   * Ends `lead`: a wait at once, and a term once the body has ended, for which the signal of its lease
+   * aborts. Then `lead` rejects with `signal.reason`.
    */
   signal?: AbortSignal | undefined;
 }

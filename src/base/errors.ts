@@ -53,7 +53,7 @@ export class StoreError extends DlockError {
   }
 }
 
-/** `ERR_DLOCK_LEASE_LOST`: the lease is not held any more. That is final. */
+/** `ERR_DLOCK_LEASE_LOST`: the lease is no longer held. That is final. */
 export class LeaseLostError extends DlockError {
   static {
     brand(LeaseLostError, 'LeaseLostError');

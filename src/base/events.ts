@@ -1,6 +1,6 @@
 /**
- * What happens to leases and to those who wait for one, told on `node:diagnostics_channel`: one channel for
- * each event, named `dlock:` and the event. Nothing is computed while nobody listens.
+ * What happens to leases and to their waiters, published on `node:diagnostics_channel`: one channel for each
+ * event, named `dlock:` and the event. Nothing is computed while nobody listens.
  */
 import { channel, subscribe as listen, unsubscribe } from 'node:diagnostics_channel';
 import { requirements } from './arguments.js';
@@ -11,7 +11,7 @@ import { partsOf } from './names.js';
 /**
  * What each event carries. Times are in milliseconds; `latency` is how long the store took to answer the
  * request that the event is about. Each `granted` is followed by one `released`, `lost` or `handed-over` of
- * the same lease, unless the process ends before.
+ * the same lease, unless the process ends first.
  */
 export interface DlockEvents {
   /**
@@ -19,11 +19,11 @@ export interface DlockEvents {
    * the queue of the store, and for the answer.
    */
   granted: LeaseEvent & { ttl: number; waitedFor: number; latency: number };
-  /** Somebody else holds the lock, for `retryAfter` more if not renewed. Whoever waits goes on waiting. */
+  /** Somebody else holds the lock, for `retryAfter` more if not renewed. A waiting caller goes on waiting. */
   refused: LeaseEvent & { retryAfter: number | undefined; latency: number };
   /**
-   * A caller's wait ended without the lock: its `wait` ran out, its signal aborted (also while it only tried),
-   * or the store could not be asked.
+   * A caller's wait ended without the lock: its `wait` ran out, its signal aborted (also during a single
+   * try), or the store could not be asked.
    */
   abandoned: LockEvent & { reason: 'timeout' | 'abort' | 'store-error'; waitedFor: number };
   /** The store confirmed that the lease lives for another `ttl`. */
@@ -31,8 +31,8 @@ export interface DlockEvents {
   /** The lease ended without a release, after `heldFor`; `error` is a `LeaseLostError`. */
   lost: LeaseEvent & { error: Error; heldFor: number };
   /**
-   * The lease was given back after `heldFor`, to lapse in `after` (0: at once). Without a `latency` the store
-   * has not confirmed it, and the lock is free after its ttl at the latest.
+   * The lease was given back after `heldFor`, to lapse in `after` (0: at once). If there is no `latency`, the
+   * store has not confirmed it, and the lock is free after its ttl at the latest.
    */
   released: LeaseEvent & { after: number; heldFor: number; latency: number | undefined };
   /** The lease was given to another process, after `heldFor`, with `ttl` to adopt it. */
@@ -45,13 +45,13 @@ export interface DlockEvents {
 export interface LockEvent {
   /** The name of the lock. */
   name: string;
-  /** Of `once`: the period, where the event is about its record and not about the lock. */
+  /** With `once`: the period, if the event is about its record rather than about the lock. */
   period: string | undefined;
   /** How many may hold the lock at once. */
   limit: number;
 }
 
-/** What the events about one lease carry: its holder, or who wants to be. */
+/** What the events about one lease carry: its holder, or the caller that wants to be. */
 export interface LeaseEvent extends LockEvent {
   /** The first 8 characters of the token: enough to tell holders apart, useless to a thief. */
   token: string;
@@ -74,8 +74,9 @@ const channels = {
 
 /**
  * Calls `listener` with each event of this kind, of all locks and stores of this process, until the returned
- * function is called. It is called at once, in the async context of the caller whose lease or wait it is
- * about; what it throws is an uncaught exception of the process, and does nothing to the lease.
+ * function is called. The listener is called at once, in the async context of the caller whose lease or wait
+ * the event is about; if it throws, that is an uncaught exception of the process, and does not affect the
+ * lease.
  *
  * ```ts
  * const unsubscribe = subscribe('lost', ({ name, error }) => log.error({ name, error }));
@@ -119,7 +120,7 @@ export function tell<E extends EventName>(
   listeners.publish({ ...about, ...details(clock.monotonic()) });
 }
 
-/** Tells the operator of what no caller was told: see `process.emitWarning`. */
+/** Warns the operator of what was reported to no caller: see `process.emitWarning`. */
 export function warn(message: string, code: string): void {
   process.emitWarning(message, { type: 'DlockWarning', code });
 }

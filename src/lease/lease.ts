@@ -12,24 +12,23 @@ import { signalOf } from './signals.js';
 import type { LeaseTicket } from './ticket.js';
 
 /**
- * A lock that is ours for a limited time, and kept ours by renewal until released. `await using`
+ * A lock that this process holds for a limited time, and keeps by renewal until it is released. `await using`
  * releases it when its block is left, however that happens.
  */
 export interface Lease extends AsyncDisposable {
   /** The name of the lock. */
   readonly name: string;
-  /** 128 random bits that name this holder to the store. Who knows them can release the lease. */
+  /** 128 random bits that identify this holder to the store. Anyone who knows them can release the lease. */
   readonly token: string;
   /**
-   * Strictly grows from one holder of the lock to the next; undefined where the store cannot promise
-   * that. Let whatever the lease protects refuse a fence smaller than the last it saw: that, and
-   * nothing else, keeps out a holder that was stopped and wakes up late (Kleppmann, "How to do
-   * distributed locking").
+   * Strictly grows from one holder of the lock to the next; undefined where the store cannot promise that.
+   * Have whatever the lease protects refuse a fence smaller than the last it saw: that, and nothing else,
+   * keeps out a holder that was stopped and wakes up late (Kleppmann, "How to do distributed locking").
    */
   readonly fence: number | undefined;
   /**
-   * Aborts, with a `LeaseLostError` as its reason, no later than the lease stops being valid. A
-   * release does not abort it. Under `lead` it aborts, too, when the caller's own signal does.
+   * Aborts, with a `LeaseLostError` as its reason, no later than the lease stops being valid. A release does
+   * not abort it. Under `lead`, it also aborts when the caller's own signal does.
    */
   readonly signal: AbortSignal;
   /** By the clock, without asking the store: true only while nobody else can hold the lock. */
@@ -39,26 +38,26 @@ export interface Lease extends AsyncDisposable {
   /** Throws a `LeaseLostError` unless `held`. */
   assertHeld(): void;
   /**
-   * Makes the lease live for a whole ttl from now, and sets the ttl of the renewals to come.
+   * Sets the lease to live for a whole ttl from now, and sets the ttl of future renewals.
    *
    * @param ttl in milliseconds; default: that of the last extension, or of the lease.
-   * @throws {@link LeaseLostError} if it is no longer ours.
-   * @throws {@link StoreError} if the outcome is unknown: the old deadline holds, or the new one if
-   * that is earlier.
+   * @throws {@link LeaseLostError} if the lease is lost.
+   * @throws {@link StoreError} if the outcome is unknown: the old deadline applies, or the new one if that is
+   * earlier.
    */
   extend(ttl?: number): Promise<void>;
   /**
-   * Gives the lock back. A second call answers what the first did, without a request.
+   * Gives the lock back. A second call returns what the first did, without a request.
    *
    * @param options `after`: let the lock lapse in that many milliseconds instead of now.
-   * @returns true: it was still ours. False: the lease was lost before.
+   * @returns true if the lease was still held; false if it had been lost before.
    * @throws {@link StoreError} if the outcome is unknown. The lock is then free after its ttl at
    * the latest.
    */
   release(options?: { after?: number | undefined }): Promise<boolean>;
   /**
-   * Gives the lease to whoever gets the ticket, and calls `adopt` with it before the ttl has passed:
-   * renewal stops, disposal does nothing, and `release` answers true without a request.
+   * Gives the lease to the process that receives the ticket and calls `adopt` with it before the ttl has
+   * passed: renewal stops, disposal does nothing, and `release` returns true without a request.
    *
    * @throws {@link LeaseLostError} if the lease is not held.
    */
@@ -168,7 +167,7 @@ export class HeldLease implements Lease {
     return `Lease ${show({ name, state, remaining: Math.floor(remaining), fence }, options)}`;
   }
 
-  /** Never throws, never hides: who does not look at `signal` is told by a warning of the process. */
+  /** Never throws, never hides: if nobody has looked at `signal`, a process warning reports the problem. */
   async [Symbol.asyncDispose](): Promise<void> {
     const told = this.#release !== undefined || this.#signal !== undefined;
     try {

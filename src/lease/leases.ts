@@ -5,8 +5,8 @@ import type { Lease } from './lease.js';
 import { signalOf } from './signals.js';
 
 /**
- * The leases of several locks, in the order in which they were taken. `await using` releases all of them
- * when its block is left. It has no fence, token or ticket of its own: those are each lease's.
+ * The leases of several locks, in the order in which they were taken. `await using` releases all of them when
+ * its block is left. The group has no fence, token or ticket: each lease has its own.
  */
 export interface Leases extends AsyncDisposable, Iterable<Lease> {
   /** By the clock, without asking the store: true only while nobody else can hold any of the locks. */
@@ -14,29 +14,29 @@ export interface Leases extends AsyncDisposable, Iterable<Lease> {
   /** Milliseconds of validity left of the lease that has the least; 0 once one is lost or released. */
   readonly remaining: number;
   /**
-   * Aborts with the first loss of a lease, which is its reason. The others stay ours, and are renewed, until
+   * Aborts with the first loss of a lease, which is its reason. The others stay held, and are renewed, until
    * they are released: a body may need them to stop in good order.
    */
   readonly signal: AbortSignal;
   /** Throws the `LeaseLostError` of a lease that is not held, if there is one: of the first loss. */
   assertHeld(): void;
   /**
-   * Makes all leases live for a whole ttl from now, in parallel: see {@link Lease.extend}. Rejects with the
+   * Sets all leases to live for a whole ttl from now, in parallel: see {@link Lease.extend}. Rejects with the
    * first failure, whatever becomes of the others.
    */
   extend(ttl?: number): Promise<void>;
   /**
-   * Gives all locks back, in parallel. A second call answers what the first did, without a request.
+   * Gives all locks back, in parallel. A second call returns what the first did, without a request.
    *
    * @param options `after`: let the locks lapse in that many milliseconds instead of now.
-   * @returns true: all of them were still ours. False: at least one had been lost.
-   * @throws {@link StoreError} if the outcome of at least one is unknown, after all were asked for.
+   * @returns true if all of them were still held; false if at least one had been lost.
+   * @throws {@link StoreError} if the outcome of at least one is unknown, after all releases were requested.
    */
   release(options?: { after?: number | undefined }): Promise<boolean>;
   /**
    * The lease of one lock: its fence, say, or its `handOver`.
    *
-   * @throws RangeError if there is none on it here.
+   * @throws RangeError if this group has no lease on that lock.
    */
   of(name: string): Lease;
 }

@@ -3,13 +3,13 @@ import { checkLimit, checkTime, requirements } from '../base/arguments.js';
 import { lockNamed } from '../base/names.js';
 
 /**
- * What `handOver` gives and `adopt` takes: plain JSON. Who knows it can keep the lock or give it
- * back. It names no deadline, since clocks differ: `adopt` asks the store.
+ * What `handOver` returns and `adopt` takes: plain JSON. Anyone who knows it can keep the lock or give it
+ * back. It contains no deadline, since clocks differ: `adopt` asks the store.
  */
 export interface LeaseTicket {
   /** The name of the lock. */
   readonly name: string;
-  /** What the store knows the holder by. */
+  /** Identifies the holder to the store. */
   readonly token: string;
   /** In milliseconds. */
   readonly ttl: number;

@@ -1,5 +1,5 @@
 /**
- * Waits and holds as metrics and spans of OpenTelemetry, from the events of Dlock.
+ * Waits and holds as OpenTelemetry metrics and spans, from the events of Dlock.
  *
  * @module dlock-js/opentelemetry
  */
@@ -8,16 +8,16 @@ import { bounded, withoutIds } from './groups.js';
 import { recordMetrics } from './metrics.js';
 import { traceSpans } from './spans.js';
 
-/** Where metrics and spans go, and which locks count as one. */
+/** Where metrics and spans go, and which locks form a group. */
 export interface InstrumentOptions {
-  /** Null: no metrics. Default: a meter of the global provider, which must be registered before. */
+  /** Null: no metrics. Default: a meter of the global provider, which must already be registered. */
   meter?: Meter | null | undefined;
   /** Null: no spans. Default: a tracer of the global provider. */
   tracer?: Tracer | null | undefined;
   /**
-   * The group of a lock, by its name: each is a time series of every metric, so there must be few. Beyond a
-   * hundred in one process, all further ones are `_OTHER`. Default: the name with `*` for whatever has a digit
-   * in it, so that `order 4711` and `order 4712` are both `order *`.
+   * The group of a lock, by its name: each group is a time series of every metric, so there must be few.
+   * After the first hundred in a process, all further ones are `_OTHER`. Default: the name with `*` for each
+   * word that has a digit in it, so that `order 4711` and `order 4712` are both `order *`.
    */
   groupOf?: ((name: string) => string) | undefined;
 }
@@ -31,14 +31,14 @@ export interface InstrumentOptions {
  * - `dlock.refusals`, `dlock.losses` and `dlock.store.errors`, the last by `dlock.store.operation`;
  *
  * all by `dlock.lock.group`; and for each lease a span of the wait and one of the hold, which are children of
- * the span in which the caller asked for the lock. They tell the whole name, the fence and the first 8
+ * the span in which the caller asked for the lock. The spans carry the whole name, the fence and the first 8
  * characters of the token.
  *
  * ```ts
  * const stop = instrument({ groupOf: (name) => name.split(':')[0] ?? name });
  * ```
  *
- * @returns what ends it; spans of leases that are still held end then.
+ * @returns a function that ends the recording; spans of leases that are still held end then.
  */
 export function instrument(options: InstrumentOptions = {}): () => void {
   const {

@@ -16,8 +16,8 @@ export interface MemcacheClient {
   /** What it was made with: its server must be a single one. */
   readonly options?: { readonly server?: unknown } | undefined;
   /**
-   * Sends what `write` writes, one command; resolves to the words of the reply, or to the items found by
-   * their keys, or rejects with the words.
+   * Sends the one command that `write` writes; resolves to the words of the reply, or to the items found, by
+   * their keys; or rejects with the words.
    */
   xsend(write: (connection?: MemcacheConnection) => void): Promise<unknown>;
 }
@@ -48,11 +48,11 @@ const inherited: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object
 const expired = -1;
 
 /**
- * Excludes among all that use the same Memcached server. The lock is the item prefix + name and
+ * Locks shared by everything that uses the same Memcached server. The lock is the item prefix + name and
  * holds the token. There is no fence: a restart or an eviction would break it.
  *
- * The client stays the caller's. Let it use one server only: a client that spreads keys over
- * servers by chance excludes nobody.
+ * The client still belongs to the caller. It must use one server only: a client that distributes keys over
+ * servers at random excludes nobody.
  */
 export class MemcacheStore implements LockStore {
   readonly ttl: number;

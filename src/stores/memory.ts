@@ -26,7 +26,7 @@ interface Place {
   readonly limit: number;
 }
 
-/** Excludes within one process, among those that share the instance. For tests and single servers. */
+/** Locks shared by all callers in one process that use the same instance. For tests and single servers. */
 export class MemoryStore implements LockStore {
   readonly ttl: number;
   readonly timeout: number;

@@ -2,7 +2,7 @@
 import { checkOptions, checkTime, requirements } from '../base/arguments.js';
 
 export interface StoreOptions {
-  /** Time to live of a lease that names none, in milliseconds. Default: 30 000, or the store's limit. */
+  /** Time to live of a lease that specifies none, in milliseconds. Default: 30 000, or the store's limit. */
   ttl?: number | undefined;
   /** The longest wait for one answer, in milliseconds. Default: 5 000. */
   timeout?: number | undefined;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Attempt, LockStore } from 'dlock-js';
 
-/** A store as the conformance suite needs to know it. */
+/** What the conformance suite needs to know of a store. */
 export interface StoreUnderTest {
   /** The heading of its tests. */
   name: string;
@@ -13,19 +13,19 @@ export interface StoreUnderTest {
   step?: number;
   /** Whether it promises fences. Default: true. */
   fence?: boolean;
-  /** Whether `watch` wakes those who wait. Default: true. */
+  /** Whether `watch` wakes waiting processes. Default: true. */
   watch?: boolean;
-  /** Whether it keeps a queue of those who wait. Default: false. */
+  /** Whether it keeps a queue of waiting processes. Default: false. */
   queue?: boolean;
-  /** Whether it has `acquireShared`; `unlimited`: for any number alone. Default: false. */
+  /** Whether it has `acquireShared`; `unlimited`: only without a finite limit. Default: false. */
   sharing?: boolean | 'unlimited';
   /** Whether locks outlive a restart of what keeps them; needs a `restart` in the fixture. Default: false. */
   persistent?: boolean;
   /** The cases that it cannot pass: the reason, by the title of the case. */
   skip?: Record<string, string>;
   /**
-   * Which cases are run. Every implementation needs `'all'` of them once; `'essential'` are those that
-   * a further client or topology of a store can break which passes all. Default: `'all'`.
+   * Which cases are run. Run every implementation with `'all'` once; `'essential'` are those that can still
+   * fail with an additional client or topology of a store that passes all. Default: `'all'`.
    */
   cases?: 'all' | 'essential';
 }
@@ -36,11 +36,11 @@ export interface StoreFixture {
   store: LockStore;
   /** The same locks through another connection. Default: `store`. */
   other?: LockStore;
-  /** The same locks through many more connections: twenty, say, of whom each asks at the same moment. */
+  /** The same locks through many more connections: twenty, say, which all ask at the same moment. */
   others?: readonly LockStore[];
   /**
-   * Restarts what keeps the locks, and gives the store to go on with: the same, where its client connects
-   * again. Called while no other case of the suite runs.
+   * Restarts what keeps the locks, and returns the store to go on with: the same one, if its client
+   * reconnects. Called while no other case of the suite runs.
    */
   restart?(): Promise<LockStore> | LockStore;
   /** Called once, after the last test. */

@@ -1,6 +1,6 @@
 /**
- * The conformance suite: what any store must show, as tests of `node:test`. A store that passes can
- * be trusted by the core; one that cannot pass a case declares it, with the reason.
+ * The conformance suite: what any store must prove, as tests of `node:test`. The core can trust a store that
+ * passes; a store that cannot pass a case declares it, with the reason.
  *
  * @module dlock-js/testing
  */
@@ -59,7 +59,7 @@ const disturbing: Record<string, Case[]> = { 'A restart': persistence };
  * testStore({ name: 'OwnStore', create: () => ({ store: new OwnStore() }), watch: false });
  * ```
  *
- * @throws RangeError if `skip` names a case that there is not, or `cases` is not one of its values.
+ * @throws RangeError if `skip` names a case that does not exist, or `cases` is not one of its values.
  */
 export function testStore(subject: StoreUnderTest): void {
   const { name, create, skip = {}, cases = 'all' } = subject;

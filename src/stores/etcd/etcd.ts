@@ -23,13 +23,13 @@ export type { EtcdTls } from './transport.js';
 const rounds = 10;
 
 /**
- * Excludes among all that use the same cluster of etcd (3.4 or later). The cluster decides by majority, and
- * forgets nothing when a node crashes: a lock is never held twice, whichever of its nodes fails. The fence is the
- * revision of the cluster.
+ * Locks shared by everything that uses the same etcd cluster (3.4 or later). The cluster decides by majority,
+ * and forgets nothing when a node crashes: a lock is never held twice, whichever of its nodes fails. The
+ * fence is the revision of the cluster.
  *
- * A life is whole seconds, rounded up, and at least two as a rule; when another node takes the lead, it begins
- * anew. The store opens its connections itself, and keeps the free ones for a minute; none keeps the process
- * alive. While somebody waits for a lock, there is one more for that, by which it is woken.
+ * A life is a number of whole seconds, rounded up, and at least two as a rule; when another node takes the
+ * lead, it begins anew. The store opens its connections itself, and keeps idle ones for a minute; none keeps
+ * the process alive. While somebody waits for a lock, it has one more for that lock, by which it is woken.
  */
 export class EtcdStore implements LockStore {
   readonly ttl: number;
@@ -101,7 +101,7 @@ export class EtcdStore implements LockStore {
     return this.#audiences.watch(this.#keys(name), wake);
   }
 
-  /** Resolves when the leases that nobody uses any more are revoked, or could not be. */
+  /** Resolves when the leases that nobody uses any more have been revoked, or could not be. */
   settled(): Promise<void> {
     return this.#leases.settled();
   }

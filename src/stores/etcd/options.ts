@@ -7,7 +7,7 @@ import type { EtcdTls } from './transport.js';
 
 /** `prefix` must be well-formed. */
 export interface EtcdStoreOptions extends KeyedStoreOptions {
-  /** Who asks, where etcd wants to know; with a password. */
+  /** The user, where etcd requires authentication; with a password. */
   user?: string | undefined;
   password?: string | undefined;
   /** For endpoints with `https:`: a private authority, a certificate of the client. */

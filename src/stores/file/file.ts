@@ -16,20 +16,19 @@ import { watchDirectory } from './watch.js';
 export interface FileStoreOptions extends StoreOptions {}
 
 /**
- * Excludes among the processes of one machine that use the same directory.
+ * Locks shared by the processes of one machine that use the same directory.
  *
- * A lock is a directory with exactly one empty file, whose name is the lock's state; and where several
- * hold the lock, a list of them. To change the state is to rename that file: of all who read the same
- * state, one alone still finds it, however long the others stalled in between. So each transition is a
+ * A lock is a directory with exactly one empty file, whose name is the lock's state; and, if several hold the
+ * lock, a list of them. The state is changed by renaming that file: of all processes that read the same
+ * state, only one still finds it, however long the others stalled in between. So each transition is a
  * compare-and-swap, a crash leaves either the old state or the new, and there is nothing to repair.
  *
- * A new directory starts from a random generation, and its lock is free; to take it is a transition
- * like any other. So no state of a lock ever recurs, whatever the clock does, and a lock that nobody
- * has held for a day can be removed together with its fence: the next fence is the time of its
- * grant, in microseconds, and so larger, unless the wall clock was set back by more than that day.
- * See `sweep.ts`.
+ * A new directory starts from a random generation, and its lock is free; taking it is a transition like any
+ * other. So no state of a lock ever recurs, whatever the clock does, and a lock that nobody has held for a
+ * day can be removed together with its fence: the next fence is the time of its grant, in microseconds, and
+ * therefore larger, unless the wall clock was set back by more than that day. See `sweep.ts`.
  *
- * The file system must be local; the directory is made when first needed, for its owner only.
+ * The file system must be local; the directory is created when first needed, for its owner only.
  */
 export class FileStore implements LockStore {
   readonly ttl: number;

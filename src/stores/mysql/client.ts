@@ -4,10 +4,10 @@ import { checkClient } from '../clients.js';
 
 /** A pool or a connection of `mysql2/promise` or of `mariadb`: the part of it that the store needs. */
 export interface MysqlClient {
-  /** Sends one statement; resolves to what came of it. */
+  /** Sends one statement; resolves to the result. */
   query(options: QueryOptions, values: unknown[]): Promise<unknown>;
   readonly execute: unknown;
-  /** With it, a client answers by calling back. */
+  /** A client that has it answers by callbacks. */
   promise?: never;
 }
 

@@ -32,11 +32,11 @@ export interface MysqlStoreOptions extends StoreOptions {
 }
 
 /**
- * Excludes among all that use the same table of the same server. The table comes from `schema()`, by a
- * migration. Nobody is woken: those who wait poll.
+ * Locks shared by everything that uses the same table of the same server. A migration creates the table by
+ * the statement that `schema()` returns. Nobody is woken: waiting processes poll.
  *
- * The client stays the caller's. Each statement must be a transaction of its own: pass a pool, or a connection
- * that is never in the middle of one.
+ * The client still belongs to the caller. Each statement must be a transaction of its own: pass a pool, or a
+ * connection that is never in the middle of one.
  *
  * ```ts
  * const store = new MysqlStore(createPool('mysql://root@127.0.0.1:3306/app'));
@@ -53,7 +53,7 @@ export class MysqlStore implements LockStore {
 
   /**
    * @param client a pool or a connection of `mysql2/promise` or `mariadb`; or a function that sends a
-   * statement with `?` for its values, and resolves to what the client gave.
+   * statement with `?` for its values, and resolves to what the client returned.
    * @throws TypeError or RangeError for another client, or for invalid options.
    */
   constructor(client: MysqlClient | Query, options?: MysqlStoreOptions) {

@@ -18,7 +18,7 @@ export interface PgClient {
 export interface PostgresJsClient {
   /** Sends one statement; resolves to its rows. */
   unsafe(text: string, values: string[]): PromiseLike<readonly unknown[]>;
-  /** Hears notifications. Where there is none, nobody is woken: those who wait ask more often. */
+  /** Receives notifications. Where there is none, nobody is woken: waiting processes ask more often. */
   listen?(
     channel: string,
     hear: (payload: string) => void,
@@ -26,9 +26,9 @@ export interface PostgresJsClient {
   ): Promise<PostgresJsListening>;
 }
 
-/** What postgres.js gives to whoever listens. */
+/** What `listen` of postgres.js resolves to. */
 export interface PostgresJsListening {
-  /** Hears no more. */
+  /** Stops listening. */
   unlisten(): Promise<unknown>;
 }
 
@@ -36,7 +36,7 @@ export interface PostgresJsListening {
 export interface PGliteClient {
   /** Sends one statement; resolves to its rows. */
   query(text: string, values: string[]): Promise<{ rows: unknown[] }>;
-  /** Hears notifications until the function is called to which it resolves. */
+  /** Receives notifications until the function to which it resolves is called. */
   listen(channel: string, hear: (payload: string) => void): Promise<() => Promise<unknown>>;
   readonly waitReady: Promise<unknown>;
 }
@@ -49,7 +49,7 @@ export interface PgListener {
   query(text: string): Promise<unknown>;
   /** It was lost. */
   on(event: 'error' | 'end', listener: () => void): unknown;
-  /** It has heard something. */
+  /** It has received something. */
   on(
     event: 'notification',
     listener: (message: { channel: string; payload?: string | undefined }) => void,

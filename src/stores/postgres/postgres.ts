@@ -1,5 +1,5 @@
 /**
- * Locks in a table of PostgreSQL, through pg, postgres.js, or whatever sends a query.
+ * Locks in a table of PostgreSQL, through pg, postgres.js, or any function that sends a query.
  *
  * @module dlock-js/postgres
  */
@@ -30,25 +30,25 @@ export interface PostgresStoreOptions extends KeyedStoreOptions {
   /** The table of the locks, or `schema.table`: letters, digits and _; case counts. Default: `dlock_locks`. */
   table?: string | undefined;
   /**
-   * Makes a client of pg, not connected yet, by which those who wait are woken. It must lead to the same
-   * database, and there directly, not through a pooler. Default: a connection like those of the client, if that
-   * is one of pg, postgres.js or PGlite; for all others none, so that those who wait ask more often.
+   * Makes a client of pg, not connected yet, by which waiting processes are woken. It must lead to the same
+   * database, and directly, not through a pooler. Default: a connection like those of the client, if that is
+   * one of pg, postgres.js or PGlite; for all others none, so that waiting processes ask more often.
    */
   listener?: (() => PgListener) | undefined;
 }
 
-/** The statement that makes the table, for a migration. */
+/** The statement that creates the table, for a migration. */
 export function schema(table: string = defaultTable): string {
   return createTable(quotedTable('schema()', table));
 }
 
 /**
- * Excludes among all that use the same table. A lock is a row, whose key is the SHA-256 of prefix + name. Needs
- * PostgreSQL 11 or later, and the table, see {@link schema}.
+ * Locks shared by everything that uses the same table. A lock is a row, whose key is the SHA-256 of prefix +
+ * name. Needs PostgreSQL 11 or later, and the table, see {@link schema}.
  *
- * The client stays the caller's. Each operation must be a transaction of its own: pass a pool, not a client in
- * the middle of a transaction. While somebody waits for a lock, the store keeps one connection more, by which it
- * is woken.
+ * The client still belongs to the caller. Each operation must be a transaction of its own: pass a pool, not a
+ * client in the middle of a transaction. While somebody waits for a lock, the store keeps one additional
+ * connection, by which it is woken.
  */
 export class PostgresStore implements LockStore {
   readonly ttl: number;
@@ -143,7 +143,7 @@ export class PostgresStore implements LockStore {
     return row !== undefined && yesOrNo(row.ours);
   }
 
-  /** A transaction that repeats its reads fails with a serialization error where the lock has changed meanwhile. */
+  /** A transaction with repeatable reads fails with a serialization error if the lock has since changed. */
   record(query: Query, name: string, token: string, heir: string, ttl: number): Promise<boolean> {
     return this.#table.pass(query, this.#key(name), token, heir, `${ttl}`);
   }

@@ -1,5 +1,5 @@
 /**
- * A store made of stores: a lock is held by whoever has it in a majority of them.
+ * A store made of stores: to hold a lock is to have it in a majority of them.
  *
  * @module dlock-js/quorum
  */
@@ -11,7 +11,7 @@ import { checkRequest } from '../requests.js';
 import { type Bid, Member } from './member.js';
 import { Poll } from './poll.js';
 
-/** What {@link QuorumStore} may be told; the times of its members are their own. */
+/** The times of a {@link QuorumStore}; its members keep their own. */
 export interface QuorumStoreOptions extends StoreOptions {}
 
 /**
@@ -30,25 +30,25 @@ const shareOfTimeout = 0.4;
 const rounds = 5;
 
 /**
- * Excludes among all that use the same stores, and goes on for as long as a majority of them
- * answers: of three, one may be down, slow or full; of five, two. (A fourth adds nothing to three:
- * the majority of four is three.) The members must be independent of each other, each a server of
- * its own; they may be of any kind, and mixed.
+ * Locks shared by everything that uses the same stores. It works for as long as a majority of them answers:
+ * of three, one may be down, slow or full; of five, two. (A fourth adds nothing to three: the majority of
+ * four is three.) The members must be independent of each other, each a separate server; they may be of any
+ * kind, and mixed.
  *
- * This is the Redlock algorithm (redis.io, "Distributed Locks with Redis"): all members are asked at
- * once, with one token; the lease counts from before that, less 1 % and 2 ms for clocks that run
- * apart. It rests on members whose clocks count alike and which forget nothing: one that restarts
- * empty must stay away for the longest ttl, until no lease counts on its vote any more. Once it is
- * back, the next extension gives it its vote again: so members may be restarted in turn. As Kleppmann
- * objects ("How to do distributed locking"), no such lease keeps out a holder that was stopped, only
- * a fence does; and independent counters make none, so `fence` is undefined.
+ * This is the Redlock algorithm (redis.io, "Distributed Locks with Redis"): all members are asked at once,
+ * with one token; the lease counts from before that, less 1 % and 2 ms for clocks that run apart. It depends
+ * on members whose clocks run at the same speed and which forget nothing: one that restarts empty must stay
+ * away for the longest ttl, until no lease counts on its vote any more. Once it is back, the next extension
+ * gives it its vote again: so members may be restarted in turn. As Kleppmann objects ("How to do distributed
+ * locking"), no such lease keeps out a holder that was stopped, only a fence does; and independent counters
+ * cannot make one, so `fence` is undefined.
  */
 export class QuorumStore implements LockStore {
   readonly ttl: number;
   readonly timeout: number;
-  /** If all its members are. */
+  /** True if all its members are. */
   readonly ordered: boolean;
-  /** The smallest of the members. */
+  /** The smallest `maxTtl` of the members. */
   readonly maxTtl?: number;
   /** AB, BC and AC are three majorities of three members, each of which has seen but two holders. */
   readonly limits = 'unlimited';
@@ -78,19 +78,19 @@ export class QuorumStore implements LockStore {
   }
 
   /**
-   * Granted as soon as a majority has granted. Refused if the refusals leave no majority: then all
+   * Granted as soon as a majority has granted. Refused if the refusals leave no majority: then everything
    * that was granted is given back.
    *
-   * Several who ask at the same moment may each get a part, and none a majority. So who got a part
-   * gives it back and asks again, after a pause of random length: else all would be refused, though
-   * nobody holds the lock. As many may split the members as there are, and are to come one after the
-   * other: so the pause is a random part of as many answers, and of twice as many each time. Where a
-   * member that does not answer leaves it open whether all is lost, it goes on for half the time that a
-   * member may take, but no longer than half the ttl: a lease counts from the first request, and is of
-   * little use near its end.
+   * Callers that ask at the same moment may each get a part, and none a majority. So a caller that got a part
+   * gives it back and asks again, after a pause of random length: otherwise all would be refused, though
+   * nobody holds the lock. There may be as many such callers as members, and they should come one after the
+   * other: so the pause is a random part of as many answers, and of twice as many each time. Where a member
+   * that does not answer leaves it open whether all is lost, it goes on for half the time that a member may
+   * take, but no longer than half the ttl: a lease counts from the first request, and is of little use near
+   * its end.
    *
-   * Where too many fail, it throws, and leaves what was granted to the repeat with the same token,
-   * or to the release, of which the core sends one or the other.
+   * If too many fail, it throws, and leaves what was granted to the repeated request with the same token, or
+   * to the release; the core sends one or the other.
    */
   async acquire(name: string, token: string, ttl: number): Promise<Attempt> {
     return this.#acquire({ name, token, ttl, isShared: false });

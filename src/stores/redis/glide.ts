@@ -17,26 +17,26 @@ export type { GlideListener };
 export interface GlideClient {
   /** Sends a command as it is; resolves to its reply. */
   customCommand(words: string[]): Promise<unknown>;
-  /** Never called: by it, clients of GLIDE are told from all others. */
+  /** Never called: it distinguishes clients of GLIDE from all others. */
   readonly invokeScript: unknown;
 }
 
 /** `prefix` must not begin with NUL. */
 export interface GlideStoreOptions extends KeyedStoreOptions {
   /**
-   * A client of the same servers by which those who wait are woken, in the order in which they began to wait.
-   * It is for Dlock alone, which reads all messages that come to it: without a callback for them, and not the
-   * client of the store itself, since GLIDE 2.5 has been seen to mix up replies where it subscribes in between.
-   * It may serve several stores. Default: none, and those who wait ask more often.
+   * A client of the same servers by which waiting processes are woken, in the order in which they began to
+   * wait. It is for Dlock alone, which reads all messages that come to it: it must have no callback for them,
+   * and must not be the client of the store itself, since GLIDE 2.5 has been seen to mix up replies where it
+   * subscribes in between. It may serve several stores. Default: none, and waiting processes ask more often.
    */
   listener?: GlideListener | undefined;
 }
 
 /**
- * Excludes among all that use the same Valkey or Redis database, by whatever client: keys and scripts are
- * those of `RedisStore`. Needs Valkey, or Redis 6 or later.
+ * Locks shared by everything that uses the same Valkey or Redis database, through any client: keys and
+ * scripts are those of `RedisStore`. Needs Valkey, or Redis 6 or later.
  *
- * The client stays the caller's, and so does the `listener`.
+ * The client still belongs to the caller, and so does the `listener`.
  */
 export class GlideStore extends RedisLocks {
   /** @throws TypeError or RangeError for another client, or invalid options. */

@@ -11,7 +11,7 @@ import type { SubscriberConnection, SubscriberEvents } from './subscriber.js';
 
 /** The part of a client of ioredis (5 or 6), a `Redis` or a `Cluster`, that the store needs. */
 export interface IoredisClient {
-  /** `ready` while commands can be sent. By it, clients of ioredis are told from all others. */
+  /** `ready` while commands can be sent. It distinguishes clients of ioredis from all others. */
   readonly status: string;
   readonly isCluster: boolean;
   readonly options: { readonly keyPrefix?: string | undefined; readonly sentinels?: unknown };
@@ -21,7 +21,7 @@ export interface IoredisClient {
   eval(script: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
   /** The command EVALSHA. */
   evalsha(digest: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
-  /** Another connection, by which those who wait are woken. */
+  /** Another connection, by which waiting processes are woken. */
   duplicate(): IoredisSubscriberClient;
 }
 
@@ -43,16 +43,16 @@ interface IoredisSubscriberClient {
 export interface IoredisStoreOptions extends KeyedStoreOptions {}
 
 /**
- * Excludes among all that use the same Redis database, by whatever client: keys and scripts are
+ * Locks shared by everything that uses the same Redis database, through any client: keys and scripts are
  * those of `RedisStore`. Needs Redis 5 or later.
  *
- * The client stays the caller's, and its `keyPrefix` comes before every key; that of a `Cluster`
- * must be empty, or a lock and its fence would lie in different slots. While somebody waits for a
- * lock, the store keeps one duplicate of the client, by which it is woken.
+ * The client still belongs to the caller, and its `keyPrefix` is put before every key; that of a `Cluster`
+ * must be empty, or a lock and its fence would be in different slots. While somebody waits for a lock, the
+ * store keeps one duplicate of the client, by which it is woken.
  *
- * ioredis sends a command again whose reply was lost with the connection. For a lock that is sound,
- * but a release that had been carried out then reads as lost. With `maxRetriesPerRequest: 0` it is a
- * `StoreError` instead.
+ * ioredis resends a command whose reply was lost with the connection. For taking a lock that is sound, but if
+ * a release had already been carried out, the lease then appears to have been lost. With
+ * `maxRetriesPerRequest: 0` it is a `StoreError` instead.
  */
 export class IoredisStore extends RedisLocks {
   /** @throws TypeError or RangeError for another client, or invalid options. */

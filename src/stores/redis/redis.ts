@@ -14,11 +14,11 @@ export interface RedisClient {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   /** The command EVALSHA. */
   evalSha(digest: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
-  /** The command EVAL, too. By it and `connect`, clients of node-redis are told from all others. */
+  /** Also the command EVAL. It and `connect` distinguish clients of node-redis from all others. */
   readonly EVAL: unknown;
-  /** Never called: the client is the caller's. */
+  /** Never called: the client belongs to the caller. */
   connect(): Promise<unknown>;
-  /** Where there is none (a pool), nobody is woken: those who wait ask more often. */
+  /** Where there is none (a pool), nobody is woken: waiting processes ask more often. */
   duplicate?(overrides?: object): RedisSubscriberClient;
   /** False while the client keeps commands until it is connected again; absent in pools. */
   readonly isReady?: boolean;
@@ -26,7 +26,7 @@ export interface RedisClient {
   withCommandOptions?(options: { timeout: number }): Pick<RedisClient, 'eval' | 'evalSha'>;
   /** Clusters have it. */
   getMasters?(): unknown;
-  /** Those of Sentinel have it. */
+  /** Clients of Sentinel have it. */
   getSentinelNode?(): unknown;
 }
 
@@ -56,11 +56,11 @@ interface RedisSubscriberClient {
 export interface RedisStoreOptions extends KeyedStoreOptions {}
 
 /**
- * Excludes among all that use the same Redis database. The lock is the key prefix + name and holds
+ * Locks shared by everything that uses the same Redis database. The lock is the key prefix + name and holds
  * the token; a second key, NUL + prefix + name, remembers the fence. Needs Redis 5 or later.
  *
- * The client must be connected, and stays the caller's. While somebody waits for a lock, the store
- * keeps one duplicate of it, by which it is woken.
+ * The client must be connected, and still belongs to the caller. While somebody waits for a lock, the store
+ * keeps one duplicate of the client, by which it is woken.
  */
 export class RedisStore extends RedisLocks {
   /** @throws TypeError or RangeError for another client, or invalid options. */
