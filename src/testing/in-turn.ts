@@ -65,6 +65,15 @@ function open(store: LockStore, lock: string): Promise<AsyncDisposable> {
 
 export const inTurn: Case[] = [
   {
+    title: 'a lock that was watched before anybody held it is granted to whoever could wait for it',
+    essential: true,
+    async run({ store, lock }) {
+      await using _watch = await open(store, lock);
+      assert.equal((await store.acquire(lock, first, 60_000, patience)).granted, true);
+      assert.equal(await store.release(lock, first), true);
+    },
+  },
+  {
     title: 'those who wait are served in the order in which they began to wait',
     essential: true,
     async run({ store, other, lock }) {

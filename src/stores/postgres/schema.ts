@@ -15,14 +15,14 @@ export function quotedTable(owner: string, table: string): string {
   return table.replace(/[^.]+/g, '"$&"');
 }
 
-/** @param table its quoted name. */
+/** Times are finite: before PostgreSQL 17, none can be subtracted from -infinity. @param table its quoted name. */
 export const createTable = (table: string) => `CREATE TABLE ${table} (
   key     bytea       PRIMARY KEY,
   name    text        NOT NULL,
   token   text        NOT NULL DEFAULT '',
-  ends    timestamptz NOT NULL DEFAULT '-infinity',
+  ends    timestamptz NOT NULL DEFAULT 'epoch',
   fence   bigint      NOT NULL DEFAULT 0,
-  awaited timestamptz NOT NULL DEFAULT '-infinity',
+  awaited timestamptz NOT NULL DEFAULT 'epoch',
   holders jsonb,
   queue   jsonb
 ) WITH (fillfactor = 50)`;
