@@ -68,9 +68,10 @@ export const inTurn: Case[] = [
     title: 'a lock that was watched before anybody held it is granted to whoever could wait for it',
     essential: true,
     async run({ store, lock }) {
-      await using _watch = await open(store, lock);
+      const watch = await open(store, lock);
       assert.equal((await store.acquire(lock, first, 60_000, patience)).granted, true);
       assert.equal(await store.release(lock, first), true);
+      await watch[Symbol.asyncDispose]();
     },
   },
   {
