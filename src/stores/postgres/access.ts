@@ -19,8 +19,6 @@ export interface PostgresAccess {
   readonly query: PostgresQuery;
   /** Undefined: nobody can be woken. */
   readonly openListener: OpenListener | undefined;
-  /** Requests are carried out in the order in which they were made. */
-  readonly isOrdered: boolean;
 }
 
 /**
@@ -41,7 +39,7 @@ function accessOf(client: PostgresClient): PostgresAccess {
   const access = accesses[library as keyof typeof accesses];
   if (access) return access(client as never);
   if (!library && typeof client === 'function') {
-    return { query: client as PostgresQuery, openListener: undefined, isOrdered: false };
+    return { query: client as PostgresQuery, openListener: undefined };
   }
   const given = library ? `a client of ${library}` : shown(client);
   throw new TypeError(
@@ -59,21 +57,18 @@ const accesses = {
     return {
       query: queryOfPg(client),
       openListener: listenerOfPg(createListener),
-      isOrdered: !Client,
     };
   },
   postgres(sql: PostgresJsClient): PostgresAccess {
     return {
       query: async (text, values) => sql.unsafe(text, values),
       openListener: sql.listen && ((events) => listenerOfPostgresJs(sql, events)),
-      isOrdered: false,
     };
   },
   pglite(client: PGliteClient): PostgresAccess {
     return {
       query: (text, values) => client.query(text, values),
       openListener: (events) => listenerOfPGlite(client, events),
-      isOrdered: true,
     };
   },
 } satisfies Partial<Record<Library, (client: never) => PostgresAccess>>;

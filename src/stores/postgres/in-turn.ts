@@ -179,6 +179,6 @@ settled AS MATERIALIZED (
     others AS sharers, behind AS places
   FROM leaving
 ),${call},${change(table)}
-SELECT ours, CASE WHEN is_awaited THEN pg_notify(channel, '0 ' || encode(id, 'hex')) IS NOT NULL END AS woken,
+SELECT ours, CASE WHEN is_awaited THEN pg_notify(channel, '-1 ' || encode(id, 'hex')) IS NOT NULL END AS woken,
   (SELECT count(told) FROM told) AS told
 FROM changed`;

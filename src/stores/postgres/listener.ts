@@ -17,6 +17,8 @@ export class PostgresListener {
   readonly #way: Way;
   /** Those who watch, by the key of the lock. */
   readonly #audiences = new Map<string, Set<Wake>>();
+  /** The locks that are promised to this store. */
+  readonly #calls = new Set<string>();
   #session: Session | undefined;
   #pauses = newPauses();
   /** Why there is no connection, and when the next may be opened, by the monotonic clock. */
@@ -49,6 +51,15 @@ export class PostgresListener {
   /** Where those who watch can be reached; undefined while that is not proved. */
   get mailbox(): string | undefined {
     return this.#session?.isProved ? this.#way.channels[0] : undefined;
+  }
+
+  watches(lock: string): boolean {
+    return this.#audiences.has(lock);
+  }
+
+  /** Whether the lock was promised to this store since it was last asked. */
+  wasCalled(lock: string): boolean {
+    return this.#calls.delete(lock);
   }
 
   async #listen(): Promise<void> {
@@ -96,9 +107,13 @@ export class PostgresListener {
     }
   }
 
-  /** After how many milliseconds to ask, and for which lock. */
+  /**
+   * After how many milliseconds to ask, and for which lock. 0: it is promised to this store; less: it is free for
+   * everybody.
+   */
   #receive(payload: string): void {
     const [ms = '', lock = ''] = payload.split(' ');
+    if (ms === '0' && this.watches(lock)) this.#calls.add(lock);
     this.#wake(lock, Number(ms) > 0 ? { after: Number(ms) } : {});
   }
 
@@ -112,7 +127,9 @@ export class PostgresListener {
 
   /** The last of all closes the connection. */
   #leave(lock: string, audience: Set<Wake>): void {
-    if (this.#audiences.get(lock) === audience) this.#audiences.delete(lock);
+    if (this.#audiences.get(lock) !== audience) return;
+    this.#audiences.delete(lock);
+    this.#calls.delete(lock);
     if (this.#audiences.size > 0) return;
     this.#session?.end();
     this.#session = undefined;

@@ -4,15 +4,16 @@
  * @module dlock-js/postgres
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { shown } from '../../base/shown.js';
 import { within } from '../../base/time-limit.js';
 import type { Attempt, LockStore, News, Query } from '../../store.js';
 import { type KeyedStoreOptions, readOptions, textPrefixes } from '../options.js';
 import { checkMarkedRequest } from '../requests.js';
 import { Sweep } from '../sweep.js';
 import { accessTo } from './access.js';
+import { numberOf, timeOf, unexpected, yesOrNo } from './answers.js';
 import type { PgListener, PostgresClient } from './clients.js';
 import { PostgresListener } from './listener.js';
+import { Relay, type Runner } from './relay.js';
 import { createTable, defaultTable, quotedTable } from './schema.js';
 import { Table } from './table.js';
 
@@ -53,11 +54,12 @@ export function schema(table: string = defaultTable): string {
 export class PostgresStore implements LockStore {
   readonly ttl: number;
   readonly timeout: number;
-  readonly ordered: boolean;
+  readonly ordered = true;
   readonly #prefix: string;
   readonly #channel: string;
   readonly #table: Table;
   readonly #sweep: Sweep;
+  readonly #relay = new Relay();
   readonly #listener: PostgresListener | undefined;
 
   /** @throws TypeError or RangeError for another client, or invalid options. */
@@ -65,10 +67,9 @@ export class PostgresStore implements LockStore {
     const limits = { prefix: textPrefixes, others: ['table', 'listener'] };
     const { prefix, ttl, timeout } = readOptions('PostgresStore', options, limits);
     const { table = defaultTable, listener } = options ?? {};
-    const { query, openListener, isOrdered } = accessTo(client, listener);
+    const { query, openListener } = accessTo(client, listener);
     this.ttl = ttl;
     this.timeout = timeout;
-    this.ordered = isOrdered;
     this.#prefix = prefix;
     this.#table = new Table(query, table, timeout);
     this.#sweep = new Sweep(() => this.#table.run('sweep'));
@@ -85,6 +86,10 @@ export class PostgresStore implements LockStore {
 
   async acquire(name: string, token: string, ttl: number, patience?: number): Promise<Attempt> {
     checkMarkedRequest('acquire', token, ttl);
+    const runner = { token, ttl };
+    const key = this.#key(name);
+    const passed = (await this.#relay.take(key, runner)) ?? (await this.#answerCall(key, runner));
+    if (passed !== undefined) return { granted: true, fence: passed };
     if (patience !== undefined && this.#listener?.mailbox) {
       return this.#acquireInTurn(name, token, ttl, 1, patience);
     }
@@ -103,6 +108,7 @@ export class PostgresStore implements LockStore {
     patience?: number,
   ): Promise<Attempt> {
     checkMarkedRequest('acquire', token, ttl);
+    await this.#relay.followed(this.#key(name));
     return this.#acquireInTurn(name, token, ttl, limit, patience);
   }
 
@@ -124,6 +130,24 @@ export class PostgresStore implements LockStore {
     return { granted: false, retryAfter: timeOf(row?.life), placeFor: timeOf(row?.kept) };
   }
 
+  /** Whoever was called need not look whether it is its turn. */
+  async #answerCall(key: string, runner: Runner): Promise<number | undefined> {
+    if (!this.#listener?.wasCalled(key)) return undefined;
+    const id = idOf(runner.token);
+    return this.#pass(key, `>${id}`, runner, id);
+  }
+
+  /** @param id of the runner, if it may go past others who wait. */
+  async #pass(
+    key: string,
+    from: string,
+    { token, ttl }: Runner,
+    id = '',
+  ): Promise<number | undefined> {
+    const [row] = await this.#table.run('relay', key, from, token, id, `${ttl}`);
+    return row && numberOf(row.fence);
+  }
+
   async extend(name: string, token: string, ttl: number): Promise<boolean> {
     checkMarkedRequest('extend', token, ttl);
     const [row] = await this.#table.run('extend', this.#key(name), token, `${ttl}`);
@@ -134,6 +158,14 @@ export class PostgresStore implements LockStore {
     checkMarkedRequest('release', token, 0);
     const key = this.#key(name);
     this.#sweep.begin();
+    return this.#relay.release(key, {
+      heir,
+      pass: (runner) => this.#pass(key, token, runner, heir && idOf(heir)),
+      release: () => this.#release(key, token, heir),
+    });
+  }
+
+  async #release(key: string, token: string, heir: string | undefined): Promise<boolean> {
     if (heir === undefined) {
       const [row] = await this.#table.run('release', key, token, this.#channel);
       if (row) return yesOrNo(row.ours);
@@ -184,24 +216,4 @@ export class PostgresStore implements LockStore {
 /** By which those who wait know a token: who knows the token itself could release its lock. */
 function idOf(token: string): string {
   return createHash('sha256').update(token).digest('hex').slice(0, 32);
-}
-
-function yesOrNo(value: unknown): boolean {
-  if (typeof value === 'boolean') return value;
-  throw unexpected(value);
-}
-
-/** A number, also in digits: clients can be set to give numbers as strings. */
-function numberOf(value: unknown): number {
-  const number = typeof value === 'string' && value !== '' ? Number(value) : value;
-  if (typeof number === 'number' && Number.isFinite(number)) return number;
-  throw unexpected(value);
-}
-
-function timeOf(value: unknown): number | undefined {
-  return value === null ? undefined : Math.max(numberOf(value), 0);
-}
-
-function unexpected(value: unknown): Error {
-  return new TypeError(`unexpected answer ${shown(value)}`);
 }

@@ -114,11 +114,31 @@ WITH released AS (
 SELECT true AS ours, (
   SELECT count(pg_notify(mailbox, ms || ' ' || lock))
   FROM (VALUES
-    (CASE WHEN calls THEN holders ->> 3 WHEN is_awaited THEN channel END, 0),
+    (CASE WHEN calls THEN holders ->> 3 END, 0),
+    (CASE WHEN is_awaited AND NOT calls THEN channel END, -1),
     ${alarms.map((ms, rank) => `(CASE WHEN calls THEN queue -> ${rank} ->> 3 END, ${ms})`).join(',\n    ')}
   ) AS news(mailbox, ms)
   WHERE mailbox IS NOT NULL) AS told
 FROM released`;
+}
+
+/**
+ * Gives the lock to another token, in place of the one that holds it alone, or of a promise. Parameters: key, what
+ * the lock holds, the other token, its id if it may go past others who wait or else nothing, ttl, timeout. Answers
+ * `fence`, or no row: then nothing has changed.
+ */
+export function relay(table: string): string {
+  return `
+UPDATE ${table} SET token = heir, holders = NULL, ends = statement_timestamp() + life * interval '1 ms',
+  fence = greatest(fence + 1, ${serverTime})
+FROM (
+  SELECT ${keyOf('$1')} AS id, CAST($2 AS text) AS mine, CAST($3 AS text) AS heir, CAST($4 AS text) AS place,
+    ${milliseconds('$5')} AS life, ${bounded('$6')}
+) AS asked
+WHERE key = id AND token = mine AND ends > statement_timestamp()
+  AND CASE WHEN place = '' THEN queue IS NULL AND awaited <= statement_timestamp()
+    ELSE queue IS NULL OR NOT queue @> jsonb_build_array(jsonb_build_array(place)) END
+RETURNING CAST(fence AS float8) AS fence`;
 }
 
 /**

@@ -6,7 +6,7 @@ import type { PostgresQuery } from './clients.js';
 import { noSuchTable, sqlStateOf, undone } from './errors.js';
 import { acquireInTurn, releaseInTurn } from './in-turn.js';
 import { createTable, quotedTable } from './schema.js';
-import { acquire, extend, notify, pass, release, sweep, watch } from './statements.js';
+import { acquire, extend, notify, pass, relay, release, sweep, watch } from './statements.js';
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -14,6 +14,7 @@ const statements = {
   acquire,
   acquireInTurn,
   extend,
+  relay,
   release,
   releaseInTurn,
   watch,
