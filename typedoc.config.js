@@ -3,9 +3,16 @@ import subpaths from './subpaths.json' with { type: 'json' };
 /** @type {Partial<import('typedoc').TypeDocOptions>} */
 export default {
   name: 'dlock-js',
+  includeVersion: true,
   entryPoints: Object.values(subpaths),
-  out: 'docs/api',
-  readme: 'none',
+  out: 'site',
+  readme: 'README.md',
+  projectDocuments: ['docs/*.md', 'CHANGELOG.md', 'SECURITY.md'],
+  navigation: { includeGroups: false },
+  // Documents are named by their path from here.
+  basePath: 'docs',
+  ignoredHighlightLanguages: ['crontab'],
+  highlightLanguages: ['typescript', 'javascript', 'bash', 'json', 'ini', 'sql', 'yaml'],
   disableSources: true,
   treatWarningsAsErrors: true,
   validation: { notDocumented: true },

@@ -23,6 +23,7 @@ export interface Manifest {
   readonly devDependencies: Record<string, string>;
   readonly peerDependencies: Record<string, string>;
   readonly peerDependenciesMeta: Record<string, { optional?: boolean }>;
+  readonly typesVersions: Record<string, Record<string, string[]>>;
   readonly exports: Record<string, string | Record<string, Record<string, string>>>;
 }
 

@@ -88,6 +88,12 @@ test('every subpath is spelled for import and require, each with its own types f
   }
 });
 
+test('TypeScript finds the types of every subpath also where it does not read exports', () => {
+  const subpaths = entries.filter((entry) => entry !== 'index');
+  const types = subpaths.map((entry) => [entry, [`./dist/${entry}.d.cts`]]);
+  assert.deepEqual(manifest.typesVersions, { '*': Object.fromEntries(types) });
+});
+
 test('every module that was built is exported, and every export was built', () => {
   for (const extension of ['.js', '.cjs']) {
     const modules = built.filter((file) => file.endsWith(extension));
@@ -183,6 +189,18 @@ test('the core and one store are small', async (t) => {
   assert.ok(whole <= maxBytes.whole, `${whole} bytes are more than ${maxBytes.whole}`);
 });
 
+test('docs/choosing.md tells how big each subpath is', async () => {
+  const page = await readFile(join(consumer.installed, 'docs/choosing.md'), 'utf8');
+  for (const entry of entries) {
+    const specifier = entry === 'index' ? manifest.name : `${manifest.name}/${entry}`;
+    const code = `export * from './node_modules/dlock-js/dist/${entry}.js';`;
+    const size = (await bundle(code, guests[entry] as string[] | undefined)) / 1_000;
+    const told = new RegExp(`^\\| \`${specifier}\` .*\\| ([\\d.]+) \\|$`, 'm').exec(page)?.[1];
+    const difference = Math.abs(size - Number(told));
+    assert.ok(difference <= 0.1, `${specifier} is ${size.toFixed(1)} kB, not ${told}`);
+  }
+});
+
 /** What a module imports at run time, by `import` or `require`, as esbuild reads it. */
 async function importsOf(file: string): Promise<string[]> {
   const { metafile } = await build({
@@ -204,10 +222,11 @@ async function sourcesOf(file: string): Promise<string[]> {
 }
 
 /** The size of what `code` takes from the installed package, bundled for Node.js. */
-async function bundle(code: string): Promise<number> {
+async function bundle(code: string, external: string[] = []): Promise<number> {
   const { outputFiles } = await build({
     stdin: { contents: code, resolveDir: consumer.folder },
     bundle: true,
+    external,
     minify: true,
     platform: 'node',
     target: 'node20.11',
