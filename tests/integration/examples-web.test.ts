@@ -3,10 +3,14 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createClient } from 'redis';
 import { buildServer, type PlaceOrder } from '../../examples/fastify-per-customer.js';
 import { tryAcquire } from '../../src/api/acquire.js';
 import { FileStore } from '../../src/stores/file/file.js';
 import { MemoryStore } from '../../src/stores/memory.js';
+import { RedisStore } from '../../src/stores/redis/redis.js';
+import { startRedis } from '../support/servers.js';
+import { compile } from '../support/workers.js';
 import { ownDirectory, twoStores } from './two-stores.js';
 
 describe('the server that takes the orders of a customer in turn', { concurrency: true }, () => {
@@ -83,4 +87,40 @@ describe('the server that takes the orders of a customer in turn', { concurrency
     assert.equal(statusCode, 500);
     assert.ok(performance.now() - begin < 30_000);
   });
+});
+
+test('a route handler that is loaded anew keeps its connection', async () => {
+  await using server = await startRedis();
+  const before = process.env.REDIS_URL;
+  process.env.REDIS_URL = server.url;
+  const own = createClient({ url: server.url });
+  own.on('error', () => {});
+  await own.connect();
+  const clients = async () => String(await own.sendCommand(['CLIENT', 'LIST', 'TYPE', 'normal']));
+  const count = async () => (await clients()).trim().split('\n').length - 1;
+
+  const program = compile(new URL('../../examples/nextjs-route.ts', import.meta.url));
+  const post = async (version: number) => {
+    const route = await import(`${program}?v=${version}`);
+    return route.POST(new Request('http://127.0.0.1/api/report', { method: 'POST' }));
+  };
+  try {
+    // `next build` loads it, too.
+    await import(`${program}?v=0`);
+    assert.equal(await count(), 0);
+    for (const version of [1, 2, 3]) {
+      const reply = await post(version);
+      assert.deepEqual([reply.status, await reply.json()], [200, { rows: 42 }]);
+      assert.equal(await count(), 1);
+    }
+    await using lease = await tryAcquire(new RedisStore(own), 'report');
+    assert.ok(lease);
+    assert.equal((await post(4)).status, 409);
+  } finally {
+    const { locks } = globalThis as { locks?: { client: { destroy(): void } } };
+    locks?.client.destroy();
+    own.destroy();
+    if (before === undefined) delete process.env.REDIS_URL;
+    else process.env.REDIS_URL = before;
+  }
 });
