@@ -1,7 +1,9 @@
 /** The examples on a database do what they say; that of a store for PostgreSQL has a file of its own. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
+import { Pool } from 'pg';
 import { refreshReport, table as reports } from '../../examples/fence-postgres.js';
+import { type Migrations, migrate } from '../../examples/migrate-on-deploy.js';
 import { altered, eventually } from '../../src/testing/fixture.js';
 import { openSchema } from '../support/servers/postgres.js';
 import { twoStores } from './two-stores.js';
@@ -32,4 +34,63 @@ test('a worker that lost its lease, and does not know, is refused by the row it 
   });
   await assert.rejects(late, /A newer holder than fence \d+ was here/);
   assert.equal(await report(), 'second');
+});
+
+describe('the migrations of a deployment', { concurrency: true }, () => {
+  /** Five instances of an application that start at the same moment, each with a pool of its own. */
+  async function openInstances() {
+    const { url, pool, ...schema } = await openSchema();
+    const pools = Array.from({ length: 5 }, () => new Pool({ connectionString: url, max: 3 }));
+    return {
+      pool,
+      /** What each ends with: `started`, or the message of its error. */
+      deploy: (version: string, migrations: Migrations) =>
+        Promise.all(
+          pools.map((own) =>
+            migrate(own, version, migrations, 60_000).then(
+              () => 'started',
+              (error: Error) => error.message,
+            ),
+          ),
+        ),
+      async [Symbol.asyncDispose]() {
+        await Promise.all(pools.map((own) => own.end()));
+        await schema[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  const orders = 'CREATE TABLE orders (amount int); SELECT pg_sleep(0.3)';
+  const first = 'INSERT INTO orders VALUES (1)';
+  const second = 'INSERT INTO orders VALUES (2)';
+  const all = Array.from({ length: 5 }, () => 'started');
+
+  test('run once, and all instances start when they are done', async () => {
+    await using application = await openInstances();
+    const { pool, deploy } = application;
+    const amounts = async () =>
+      (await pool.query('SELECT amount FROM orders ORDER BY amount')).rows.map(
+        ({ amount }) => amount,
+      );
+    assert.deepEqual(await deploy('1', { orders, first }), all);
+    assert.deepEqual(await amounts(), [1]);
+    assert.deepEqual(await deploy('2', { orders, first, second }), all);
+    assert.deepEqual(await amounts(), [1, 2]);
+    // A version that is forgotten runs again, and finds nothing to do; so does an older one.
+    await pool.query('TRUNCATE dlock_locks');
+    assert.deepEqual(await deploy('2', { orders, first, second }), all);
+    assert.deepEqual(await deploy('1', { orders, first }), all);
+    assert.deepEqual(await amounts(), [1, 2]);
+  });
+
+  test('that fail stop each instance, undo what they did, and can be tried again', async () => {
+    await using application = await openInstances();
+    const { pool, deploy } = application;
+    const broken = 'INSERT INTO orders VALUES (2); INSERT INTO oders VALUES (3)';
+    const messages = await deploy('1', { orders, first, second: broken });
+    assert.deepEqual([...new Set(messages)], ['relation "oders" does not exist']);
+    assert.deepEqual(await deploy('2', { orders, first, second }), all);
+    const { rows } = await pool.query('SELECT amount FROM orders ORDER BY amount');
+    assert.deepEqual(rows, [{ amount: 1 }, { amount: 2 }]);
+  });
 });
