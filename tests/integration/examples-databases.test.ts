@@ -4,6 +4,8 @@ import { describe, test } from 'node:test';
 import { Pool } from 'pg';
 import { refreshReport, table as reports } from '../../examples/fence-postgres.js';
 import { type Migrations, migrate } from '../../examples/migrate-on-deploy.js';
+import { tryAcquire } from '../../src/api/acquire.js';
+import { PostgresStore } from '../../src/stores/postgres/postgres.js';
 import { altered, eventually } from '../../src/testing/fixture.js';
 import { openSchema } from '../support/servers/postgres.js';
 import { twoStores } from './two-stores.js';
@@ -44,10 +46,10 @@ describe('the migrations of a deployment', { concurrency: true }, () => {
     return {
       pool,
       /** What each ends with: `started`, or the message of its error. */
-      deploy: (version: string, migrations: Migrations) =>
+      deploy: (version: string, migrations: Migrations, wait = 60_000) =>
         Promise.all(
           pools.map((own) =>
-            migrate(own, version, migrations, 60_000).then(
+            migrate(own, version, migrations, wait).then(
               () => 'started',
               (error: Error) => error.message,
             ),
@@ -76,11 +78,28 @@ describe('the migrations of a deployment', { concurrency: true }, () => {
     assert.deepEqual(await amounts(), [1]);
     assert.deepEqual(await deploy('2', { orders, first, second }), all);
     assert.deepEqual(await amounts(), [1, 2]);
-    // A version that is forgotten runs again, and finds nothing to do; so does an older one.
+    // A version that is done is not looked at again; the table of the migrations would say that none is.
+    await pool.query('DELETE FROM migrations');
+    assert.deepEqual(await deploy('2', { orders, first, second }), all);
+    const names = Object.keys({ orders, first, second });
+    await pool.query('INSERT INTO migrations SELECT * FROM unnest($1::text[])', [names]);
+    // One that is forgotten runs again, and finds nothing to do; so does an older one.
     await pool.query('TRUNCATE dlock_locks');
     assert.deepEqual(await deploy('2', { orders, first, second }), all);
     assert.deepEqual(await deploy('1', { orders, first }), all);
     assert.deepEqual(await amounts(), [1, 2]);
+  });
+
+  test('keep an instance from starting for as long as it waits', async () => {
+    await using application = await openInstances();
+    const { pool, deploy } = application;
+    await deploy('1', { orders });
+    await using lease = await tryAcquire(new PostgresStore(pool), 'migrations');
+    assert.ok(lease);
+    const [message] = await deploy('2', { orders, first }, 300);
+    assert.equal(message, 'Another instance still migrates to 2, after 300 ms');
+    const { rowCount } = await pool.query('SELECT * FROM orders');
+    assert.equal(rowCount, 0);
   });
 
   test('that fail stop each instance, undo what they did, and can be tried again', async () => {
