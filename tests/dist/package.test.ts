@@ -35,7 +35,7 @@ const entries = specifiersOf(manifest).map((specifier) =>
 
 test('the tarball holds dist, the documents and the examples that they show, and nothing else', () => {
   const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
-  const folders = /^(dist\/(cli\/)?[^/]+|docs\/[^/]+\.(md|svg)|examples\/[^/]+\.ts)$/;
+  const folders = /^(dist\/(cli\/)?[^/]+|docs\/[^/]+\.(md|svg)|examples\/([^/]+\.ts|README\.md))$/;
   const others = consumer.packed.filter((path) => !folders.test(path));
   assert.deepEqual(others.sort(), documents);
 });

@@ -67,7 +67,7 @@ await writeFile(
 );
 
 test('every block of code is of a kind that is tested, or is no program of this language', () => {
-  const others = ['', 'sh', 'crontab', 'ini'];
+  const others = ['', 'sh', 'crontab', 'ini', 'yaml'];
   for (const { title, language, mark } of blocks) {
     const isKnown = ['ts', 'js', 'cjs'].includes(language) || (others.includes(language) && !mark);
     assert.ok(isKnown, `${title}: \`\`\`${language} ${mark}`);

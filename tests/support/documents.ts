@@ -23,10 +23,10 @@ export interface Program {
   readonly code: string;
 }
 
-/** The README and all of the docs, as paths from the root. */
+/** The README, all of the docs, and the index of the examples, as paths from the root. */
 export async function readPages(): Promise<Map<string, string>> {
   const docs = (await readdir(new URL('docs/', root))).filter((file) => file.endsWith('.md'));
-  const pages = ['README.md', ...docs.map((file) => `docs/${file}`)];
+  const pages = ['README.md', 'examples/README.md', ...docs.map((file) => `docs/${file}`)];
   const texts = pages.map((page) => readFile(new URL(page, root), 'utf8'));
   return new Map((await Promise.all(texts)).map((text, index) => [pages[index] ?? '', text]));
 }

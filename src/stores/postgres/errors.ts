@@ -15,6 +15,7 @@ export function sqlStateOf(error: unknown, depth = 0): string | undefined {
     const state = sqlStateOf(fields[wrapping], depth + 1);
     if (state !== undefined) return state;
   }
-  const { code } = fields;
+  // The error of the driver, within that of Prisma, whose own `code` is no SQLSTATE.
+  const { originalCode, code = originalCode } = fields;
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
