@@ -9,8 +9,6 @@ export default {
   readme: 'README.md',
   projectDocuments: ['docs/*.md', 'CHANGELOG.md', 'SECURITY.md'],
   navigation: { includeGroups: false },
-  // Documents are named by their path from here.
-  basePath: 'docs',
   ignoredHighlightLanguages: ['crontab'],
   highlightLanguages: ['typescript', 'javascript', 'bash', 'json', 'ini', 'sql', 'yaml'],
   disableSources: true,
