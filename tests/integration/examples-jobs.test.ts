@@ -80,18 +80,19 @@ describe('the hourly import', () => {
 });
 
 describe('the methods of a NestJS application', { concurrency: true }, () => {
-  /** Two instances of one application, each with a store of its own. */
-  async function startTwo(jobs: Type): Promise<INestApplicationContext[]> {
-    return Promise.all(
-      twoStores().map((store) => {
-        @Module({ imports: [ScheduleModule.forRoot(), locksModule(store)], providers: [jobs] })
-        class AppModule {}
-        return NestFactory.createApplicationContext(AppModule, { logger: false });
-      }),
-    );
+  /** Two instances of one application, each with a store of its own; they end with the test. */
+  async function startTwo(t: TestContext, jobs: Type): Promise<INestApplicationContext[]> {
+    const starting = twoStores().map((store) => {
+      @Module({ imports: [ScheduleModule.forRoot(), locksModule(store)], providers: [jobs] })
+      class AppModule {}
+      return NestFactory.createApplicationContext(AppModule, { logger: false });
+    });
+    const apps = await Promise.all(starting);
+    t.after(() => Promise.all(apps.map((app) => app.close())));
+    return apps;
   }
 
-  test('@Once() runs for each time of the schedule on one of two instances', async () => {
+  test('@Once() runs for each time of the schedule on one of two instances', async (t) => {
     const runs: string[] = [];
     class Jobs {
       @Once('import', '* * * * * *')
@@ -100,14 +101,13 @@ describe('the methods of a NestJS application', { concurrency: true }, () => {
         await sleep(100, undefined, { signal });
       }
     }
-    const apps = await startTwo(Jobs);
+    await startTwo(t, Jobs);
     await eventually('four periods are over', () => runs.length >= 4, 30_000);
-    await Promise.all(apps.map((app) => app.close()));
     assert.deepEqual(runs, [...new Set(runs)]);
     assert.match(runs[0] ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z$/);
   });
 
-  test('@Once() with a wait is taken over by the other instance where it fails', async () => {
+  test('@Once() with a wait is taken over by the other instance where it fails', async (t) => {
     const failedOn = new Map<string, object>();
     const takenOver: boolean[] = [];
     class Jobs {
@@ -121,13 +121,12 @@ describe('the methods of a NestJS application', { concurrency: true }, () => {
         takenOver.push(failedOn.get(period) !== this);
       }
     }
-    const apps = await startTwo(Jobs);
+    await startTwo(t, Jobs);
     await eventually('two periods are over', () => takenOver.length >= 2, 30_000);
-    await Promise.all(apps.map((app) => app.close()));
     assert.ok(takenOver.every(Boolean));
   });
 
-  test('@Locked() runs on one instance at a time, and what schedules it may stand below', async () => {
+  test('@Locked() runs on one instance at a time, and what schedules it may stand below', async (t) => {
     let running = 0;
     let most = 0;
     const ranOn = new Set<object>();
@@ -140,13 +139,12 @@ describe('the methods of a NestJS application', { concurrency: true }, () => {
         ranOn.add(this);
       }
     }
-    const apps = await startTwo(Jobs);
+    await startTwo(t, Jobs);
     await eventually('both have had a turn', () => ranOn.size === 2, 30_000);
-    await Promise.all(apps.map((app) => app.close()));
     assert.equal(most, 1);
   });
 
-  test('the end of the application stops a method that runs, and waits for it', async () => {
+  test('the end of the application stops a method that runs, and waits for it', async (t) => {
     const ended: string[] = [];
     let begun = 0;
     class Jobs {
@@ -158,7 +156,7 @@ describe('the methods of a NestJS application', { concurrency: true }, () => {
         signal.throwIfAborted();
       }
     }
-    const [one, two] = await startTwo(Jobs);
+    const [one, two] = await startTwo(t, Jobs);
     const working = one?.get(Jobs).work(AbortSignal.abort());
     await eventually('it works', () => begun === 1);
     await two?.get(Jobs).work(AbortSignal.abort());
@@ -167,12 +165,11 @@ describe('the methods of a NestJS application', { concurrency: true }, () => {
     await one?.close();
     assert.deepEqual(ended, ['The application ends']);
     await rejected;
-    await two?.close();
   });
 });
 
 describe('the worker of BullMQ', () => {
-  test('handles the orders of each customer one by one and in order, over two workers', async () => {
+  test('handles the orders of each customer one by one and in order, over two workers', async (t) => {
     const url = await sharedRedis();
     // One worker and its store share a client, as they may; the others have their own.
     const shared = new Redis(url, { maxRetriesPerRequest: null });
@@ -208,6 +205,13 @@ describe('the worker of BullMQ', () => {
       startWorker(new IoredisStore(shared), orders, shared),
       startWorker(new RedisStore(client), orders, { url }),
     ];
+    t.after(async () => {
+      await Promise.all(workers.map((worker) => worker.close()));
+      await queue.obliterate({ force: true });
+      await queue.close();
+      shared.disconnect();
+      client.destroy();
+    });
     const unexpected: string[] = [];
     for (const worker of workers) {
       worker.on('failed', (_job, { message }) => unexpected.push(message));
@@ -222,11 +226,6 @@ describe('the worker of BullMQ', () => {
 
     const isOver = () => [...left.values()].every((orders) => orders.length === 0);
     await eventually('all is handled', isOver, 60_000);
-    await Promise.all(workers.map((worker) => worker.close()));
-    await queue.obliterate({ force: true });
-    await queue.close();
-    shared.disconnect();
-    client.destroy();
     for (const numbers of handled.values()) assert.deepEqual(numbers, [...'123456']);
     assert.ok(most > 1, 'customers do not wait for each other');
     assert.deepEqual([...new Set(unexpected)], ['not at the first time']);
