@@ -5,7 +5,8 @@
  *     async importOrders(signal: AbortSignal, period: string) { ... }
  *
  * The application imports `locksModule(store)`, and `ScheduleModule.forRoot()` of `@nestjs/schedule`, which logs
- * what a method throws. With `enableShutdownHooks()`, methods that run are told to stop, and waited for.
+ * what a method throws. With `enableShutdownHooks()`, methods that run are told to stop, and waited for. `cron` is
+ * what that module schedules by, so both read a pattern in the same way.
  */
 import 'reflect-metadata';
 import { type BeforeApplicationShutdown, type DynamicModule, Inject } from '@nestjs/common';

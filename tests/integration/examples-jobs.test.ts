@@ -1,16 +1,12 @@
-/** The examples of scheduled jobs do what they say. */
+/** The examples of jobs, scheduled and queued, do what they say. */
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type INestApplicationContext, Module, type Type } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { Interval, ScheduleModule } from '@nestjs/schedule';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { type Orders, startWorker } from '../../examples/bullmq-per-customer.js';
 import { type Import, scheduleImport } from '../../examples/hourly-import.js';
-import { Locked, locksModule, Once } from '../../examples/nestjs-jobs.js';
 import { MemoryStore } from '../../src/stores/memory.js';
 import { IoredisStore } from '../../src/stores/redis/ioredis.js';
 import { RedisStore } from '../../src/stores/redis/redis.js';
@@ -79,100 +75,8 @@ describe('the hourly import', () => {
   });
 });
 
-describe('the methods of a NestJS application', { concurrency: true }, () => {
-  /** Two instances of one application, each with a store of its own. */
-  async function startTwo(jobs: Type): Promise<INestApplicationContext[]> {
-    return Promise.all(
-      twoStores().map((store) => {
-        @Module({ imports: [ScheduleModule.forRoot(), locksModule(store)], providers: [jobs] })
-        class AppModule {}
-        return NestFactory.createApplicationContext(AppModule, { logger: false });
-      }),
-    );
-  }
-
-  test('@Once() runs for each time of the schedule on one of two instances', async () => {
-    const runs: string[] = [];
-    class Jobs {
-      @Once('import', '* * * * * *')
-      async import(signal: AbortSignal, period: string) {
-        runs.push(period);
-        await sleep(100, undefined, { signal });
-      }
-    }
-    const apps = await startTwo(Jobs);
-    await eventually('four periods are over', () => runs.length >= 4, 30_000);
-    await Promise.all(apps.map((app) => app.close()));
-    assert.deepEqual(runs, [...new Set(runs)]);
-    assert.match(runs[0] ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z$/);
-  });
-
-  test('@Once() with a wait is taken over by the other instance where it fails', async () => {
-    const failedOn = new Map<string, object>();
-    const takenOver: boolean[] = [];
-    class Jobs {
-      @Once('import', '* * * * * *', { wait: 30_000 })
-      async import(_signal: AbortSignal, period: string) {
-        await sleep(100); // until the other has come
-        if (!failedOn.has(period)) {
-          failedOn.set(period, this);
-          throw new Error('it fails');
-        }
-        takenOver.push(failedOn.get(period) !== this);
-      }
-    }
-    const apps = await startTwo(Jobs);
-    await eventually('two periods are over', () => takenOver.length >= 2, 30_000);
-    await Promise.all(apps.map((app) => app.close()));
-    assert.ok(takenOver.every(Boolean));
-  });
-
-  test('@Locked() runs on one instance at a time, and what schedules it may stand below', async () => {
-    let running = 0;
-    let most = 0;
-    const ranOn = new Set<object>();
-    class Jobs {
-      @Locked('clean up')
-      @Interval(20)
-      async cleanUp(signal: AbortSignal) {
-        most = Math.max(most, ++running);
-        await sleep(10, undefined, { signal }).finally(() => running--);
-        ranOn.add(this);
-      }
-    }
-    const apps = await startTwo(Jobs);
-    await eventually('both have had a turn', () => ranOn.size === 2, 30_000);
-    await Promise.all(apps.map((app) => app.close()));
-    assert.equal(most, 1);
-  });
-
-  test('the end of the application stops a method that runs, and waits for it', async () => {
-    const ended: string[] = [];
-    let begun = 0;
-    class Jobs {
-      @Locked('endless')
-      async work(signal: AbortSignal) {
-        begun++;
-        await sleep(60_000, undefined, { signal }).catch(() => sleep(100));
-        ended.push(signal.reason.message);
-        signal.throwIfAborted();
-      }
-    }
-    const [one, two] = await startTwo(Jobs);
-    const working = one?.get(Jobs).work(AbortSignal.abort());
-    await eventually('it works', () => begun === 1);
-    await two?.get(Jobs).work(AbortSignal.abort());
-    assert.equal(begun, 1);
-    const rejected = assert.rejects(working ?? Promise.resolve(), /The application ends/);
-    await one?.close();
-    assert.deepEqual(ended, ['The application ends']);
-    await rejected;
-    await two?.close();
-  });
-});
-
 describe('the worker of BullMQ', () => {
-  test('handles the orders of each customer one by one and in order, over two workers', async () => {
+  test('handles the orders of each customer one by one and in order, over two workers', async (t) => {
     const url = await sharedRedis();
     // One worker and its store share a client, as they may; the others have their own.
     const shared = new Redis(url, { maxRetriesPerRequest: null });
@@ -208,6 +112,13 @@ describe('the worker of BullMQ', () => {
       startWorker(new IoredisStore(shared), orders, shared),
       startWorker(new RedisStore(client), orders, { url }),
     ];
+    t.after(async () => {
+      await Promise.all(workers.map((worker) => worker.close()));
+      await queue.obliterate({ force: true });
+      await queue.close();
+      shared.disconnect();
+      client.destroy();
+    });
     const unexpected: string[] = [];
     for (const worker of workers) {
       worker.on('failed', (_job, { message }) => unexpected.push(message));
@@ -222,11 +133,6 @@ describe('the worker of BullMQ', () => {
 
     const isOver = () => [...left.values()].every((orders) => orders.length === 0);
     await eventually('all is handled', isOver, 60_000);
-    await Promise.all(workers.map((worker) => worker.close()));
-    await queue.obliterate({ force: true });
-    await queue.close();
-    shared.disconnect();
-    client.destroy();
     for (const numbers of handled.values()) assert.deepEqual(numbers, [...'123456']);
     assert.ok(most > 1, 'customers do not wait for each other');
     assert.deepEqual([...new Set(unexpected)], ['not at the first time']);
