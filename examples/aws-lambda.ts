@@ -6,7 +6,7 @@ import { type Lease, once, settled } from 'dlock-js';
 import { RedisStore } from 'dlock-js/redis';
 import { createClient } from 'redis';
 
-// For as long as the machine lives, and never closed: the next call finds it, or it connects again.
+// Kept for as long as the machine lives, and never closed: the next call uses it, and it reconnects if need be.
 const client = createClient({ url: process.env.REDIS_URL ?? 'redis://127.0.0.1:6379' });
 client.on('error', (error) => console.error(error.message));
 const store = new RedisStore(await client.connect());
@@ -36,17 +36,17 @@ export async function handler({ time }: ScheduledEvent, context: Context): Promi
     );
     return outcome.ran ? 'imported' : outcome.reason;
   } finally {
-    // What an attempt that failed may have got is given back now: the background is frozen with the rest.
+    // Whatever a failed attempt may have been granted is given back now: the background freezes with the rest.
     await settled(store, { wait: 1_000 });
   }
 }
 
-/** Awaits all that it begins: what goes on behind an answer freezes half-way, and goes on in the next call. */
+/** Awaits everything that it begins: work that outlives the answer freezes half-way, and goes on in the next call. */
 async function work(time: string, lease: Lease, deadline: AbortSignal): Promise<void> {
   const signal = AbortSignal.any([lease.signal, deadline]);
   const response = await fetch(`${process.env.ORDERS_URL}?hour=${time}`, { signal });
   const orders = await response.text();
-  // A freeze in the middle is noticed here, by the clock, before any timer tells of it.
+  // A freeze in the middle is noticed here, by the clock, before any timer fires.
   lease.assertHeld();
   await client.set(`orders ${time}`, orders);
 }

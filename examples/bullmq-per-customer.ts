@@ -1,9 +1,9 @@
 /**
  * A worker of BullMQ that handles the orders of a customer in turn, one at a time, and those of different customers
- * at once, on any number of workers. A job says whose turn it is; which order that is, is seen under the lock, so
- * that one which failed and is tried again keeps its place.
+ * at once, on any number of workers. A job only says whose turn it is; which order is next is read under the lock,
+ * so that an order that failed and is retried keeps its place.
  *
- * BullMQ's own means are better where they fit: `setGlobalConcurrency(1)` for a queue that is worked off one by one,
+ * BullMQ's own features are better where they fit: `setGlobalConcurrency(1)` for a queue that is worked off one by one,
  * a `limiter` for so many jobs a second; and the groups of BullMQ Pro, with a concurrency of 1, do just this.
  */
 import { type ConnectionOptions, DelayedError, type Job, Worker } from 'bullmq';
@@ -30,7 +30,7 @@ export function startWorker(
         const order = await orders.next(customer);
         if (order !== undefined) await orders.handle(order, signal);
       };
-      // A short wait, in which the job keeps its place in the worker; then that is for another customer.
+      // A short wait, during which the job keeps its slot in the worker; after that the slot is for another customer.
       const outcome = await locked(store, `customer ${customer}`, takeTurn, { wait: 2_000 });
       if (!outcome.ran) await comeAgain(job, token);
     },

@@ -22,7 +22,7 @@ export function buildApp(store: LockStore, payments: Payments): Express {
       response.status(400).json({ error: 'A payment needs an Idempotency-Key' });
       return;
     }
-    // Who hangs up waits no longer. A payment that has begun is made: its client comes again, and finds it.
+    // A client that hangs up stops waiting. A payment that has begun is made: its client asks again, and finds it.
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     const waiting = { wait: 10_000, signal: gone.signal };
@@ -44,8 +44,8 @@ export function buildApp(store: LockStore, payments: Payments): Express {
 
 /** Express 5 brings here what an async handler throws; the default handler would tell it to the client. */
 const onError: ErrorRequestHandler = (error, _request, response, next) => {
-  if (response.destroyed) return; // nobody hears the answer
-  // Nobody can tell whether somebody else holds the lock; so nothing was begun, or it is in doubt.
+  if (response.destroyed) return; // the client has gone
+  // An outage is not "held": the payment was not begun, or it is in doubt.
   if (error instanceof StoreError) comeAgain(response, 'Payments cannot be made at the moment');
   else next(error);
 };

@@ -1,10 +1,10 @@
 /**
  * The migrations of a deployment, which run once, although all instances start at the same moment: the others wait
- * until they are done, and then go on. An instance whose migration fails must not start, and another one tries.
+ * until they are done, and then go on. An instance whose migration fails must not start; another one tries.
  *
- * `once` alone would not do: it forgets a version after `retain`, and a late instance would migrate again. That each
- * migration is applied once, for good, the table says that is written in the same transaction; the lock keeps
- * instances from running into each other, and the version lets them go on without a look at it.
+ * `once` alone would not do: it forgets a version after `retain`, and a late instance would migrate again. What
+ * ensures that each migration is applied once, for good, is the table that is written in the same transaction; the
+ * lock keeps instances from running into each other, and the version lets them go on without reading that table.
  */
 import { once } from 'dlock-js';
 import { PostgresStore, schema } from 'dlock-js/postgres';
@@ -20,7 +20,7 @@ export async function migrate(
   migrations: Migrations,
   wait = 10 * 60_000,
 ): Promise<void> {
-  // Statements that are sent together are one transaction: of all who make the tables, one is first.
+  // Statements that are sent together are one transaction: of all the instances that create the tables, one is first.
   await pool.query(`
     SELECT pg_advisory_xact_lock(20261128);
     CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY);
@@ -38,7 +38,7 @@ export async function migrate(
   throw new Error(`Another instance still migrates to ${version}, after ${wait} ms`);
 }
 
-/** Whoever applies the same one at the same time, as one that was stopped may, waits at the INSERT. */
+/** If two apply the same one at the same time, as after one was stopped, the second waits at the INSERT. */
 async function apply(pool: Pool, name: string, statements: string): Promise<void> {
   const client = await pool.connect();
   try {

@@ -5,8 +5,8 @@
  *     async importOrders(signal: AbortSignal, period: string) { ... }
  *
  * The application imports `locksModule(store)`, and `ScheduleModule.forRoot()` of `@nestjs/schedule`, which logs
- * what a method throws. With `enableShutdownHooks()`, methods that run are told to stop, and waited for. `cron` is
- * what that module schedules by, so both read a pattern in the same way.
+ * what a method throws. With `enableShutdownHooks()`, running methods are asked to stop, and waited for. `cron` is
+ * what that module schedules with, so both read a pattern in the same way.
  */
 import 'reflect-metadata';
 import { type BeforeApplicationShutdown, type DynamicModule, Inject } from '@nestjs/common';
@@ -83,7 +83,7 @@ function underLocks<More extends unknown[] = []>(
         return run(store, job, shutdown);
       });
     };
-    // What a decorator below this one has noted: `@Interval()`, say.
+    // The metadata of decorators below this one, such as `@Interval()`.
     for (const note of Reflect.getMetadataKeys(method)) {
       Reflect.defineMetadata(note, Reflect.getMetadata(note, method), descriptor.value);
     }

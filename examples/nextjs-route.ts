@@ -1,24 +1,24 @@
 /**
- * A route handler of Next.js, `app/api/report/route.ts`, that builds a report anew, on one server at a time. The
- * store and its client live on `globalThis`: the development server loads this file anew whenever it changes, and
- * would open a connection each time.
+ * A route handler of Next.js, `app/api/report/route.ts`, that rebuilds a report, on one server at a time. The store
+ * and its client live on `globalThis`: the development server reloads this file whenever it changes, and would
+ * otherwise open another connection each time.
  */
 import { locked } from 'dlock-js';
 import { RedisStore } from 'dlock-js/redis';
 import { createClient } from 'redis';
 
-// Dlock needs TCP or files, which the edge has not.
+// Dlock needs TCP or files, which the edge runtime does not have.
 export const runtime = 'nodejs';
 
 function openLocks() {
   const client = createClient({ url: process.env.REDIS_URL ?? 'redis://127.0.0.1:6379' });
   client.on('error', console.error);
-  // What is asked before it is connected is sent when it is.
+  // Commands that are issued before it is connected are sent once it is.
   client.connect().catch(console.error);
   return { client, store: new RedisStore(client) };
 }
 
-// The store as well as the client: those who wait for one lock share a line and a connection by it.
+// The store as well as the client: through one store, the waiters for a lock share a line and a connection.
 const kept = globalThis as typeof globalThis & { locks?: ReturnType<typeof openLocks> };
 
 /** Opened by the first request: `next build` loads this file too, where there may be no Redis. */

@@ -8,7 +8,7 @@ import { type LockStore, tryAcquire } from 'dlock-js';
 import { PostgresStore } from 'dlock-js/postgres';
 import type { PrismaClient } from './prisma/client/client.js';
 
-/** Needs the table of `schema()`, in a migration. Nobody is woken, so who waits asks more often. */
+/** Needs the table of `schema()`, in a migration. Nobody is woken, so waiting processes ask more often. */
 export function storeOver(prisma: PrismaClient): LockStore {
   return new PostgresStore((text, values) => prisma.$queryRawUnsafe(text, ...values));
 }

@@ -104,8 +104,8 @@ export interface LockStore {
     | undefined;
 
   /**
-   * Resolves when the store is doing nothing of its own accord, such as giving back what it was granted for
-   * nobody. Optional: most stores do only what they are asked to.
+   * Resolves once background work of the store has ended, such as revoking what nobody uses any more.
+   * Optional: most stores have none.
    */
   settled?: (() => Promise<void>) | undefined;
 }

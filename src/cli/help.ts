@@ -62,7 +62,7 @@ Environment:
 The command finds in its environment, besides all that dlock was given:
   DLOCK_NAME       the name of the lock
   DLOCK_FENCE      a number that grows from holder to holder, if the store has
-                   one (Memcached has none)
+                   one (Memcached and a quorum have none)
   DLOCK_TTL        the ttl in milliseconds
   DLOCK_RUN        by which dlock knows what the command started
 

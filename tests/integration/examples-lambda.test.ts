@@ -6,12 +6,17 @@ import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
 import { createClient } from 'redis';
 import { eventually } from '../../src/testing/fixture.js';
-import { sharedRedis } from '../support/servers.js';
+import { startRedis } from '../support/servers.js';
 import { forkWorker } from '../support/workers.js';
 
-const redisUrl = await sharedRedis();
+// Its own, since the connections of all its clients are ended.
+const server = await startRedis();
+const redisUrl = server.url;
 const client = await createClient({ url: redisUrl }).connect();
-after(() => client.destroy());
+after(async () => {
+  client.destroy();
+  await server.stop();
+});
 const imported = (time: string) => client.get(`orders ${time}`);
 
 /** Where the orders come from: who asks is answered at once, or when the test says so. */

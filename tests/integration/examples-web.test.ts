@@ -1,7 +1,7 @@
 /** The examples of web servers do what they say. */
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from 'redis';
 import { buildServer, type PlaceOrder } from '../../examples/fastify-per-customer.js';
@@ -14,10 +14,6 @@ import { compile } from '../support/workers.js';
 import { ownDirectory, twoStores } from './two-stores.js';
 
 describe('the server that takes the orders of a customer in turn', { concurrency: true }, () => {
-  // A server that listens keeps its process alive, which those who wait in it do not; none listens here.
-  const alive = setInterval(() => {}, 60_000);
-  after(() => clearInterval(alive));
-
   /** The most orders that were being placed at the same time, of all that these two requests made. */
   async function crowd(urls: [string, string]) {
     let placing = 0;

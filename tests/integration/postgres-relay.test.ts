@@ -1,24 +1,37 @@
 /** A lock in PostgreSQL that goes from hand to hand within a process, by one statement, and when it must not. */
 import assert from 'node:assert/strict';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LockStore, locked } from 'dlock-js';
-import { PostgresStore, schema } from 'dlock-js/postgres';
+import { PostgresStore, type PostgresStoreOptions, schema } from 'dlock-js/postgres';
 import { Pool } from 'pg';
 import { eventually, thief } from '../../src/testing/fixture.js';
 import { openSchema } from '../support/servers/postgres.js';
 
 const own = await openSchema();
-const pools = [new Pool({ connectionString: own.url }), new Pool({ connectionString: own.url })];
-after(async () => {
-  for (const pool of pools) await pool.end();
-  await own[Symbol.asyncDispose]();
-});
+after(() => own[Symbol.asyncDispose]());
 await own.pool.query(schema());
-const [store, other] = pools.map((pool) => new PostgresStore(pool)) as [
-  PostgresStore,
-  PostgresStore,
-];
+
+type Send = (statement: { text: string }) => Promise<unknown>;
+
+/** A store with a pool of its own, whose statements go through `carry`. */
+function openStore(
+  carry: (statement: { text: string }, send: Send) => Promise<unknown> = (statement, send) =>
+    send(statement),
+  options?: PostgresStoreOptions,
+) {
+  const pool = new Pool({ connectionString: own.url });
+  const send = pool.query.bind(pool) as Send;
+  pool.query = ((statement: { text: string }) => carry(statement, send)) as never;
+  const store = new PostgresStore(pool, options);
+  return { store, [Symbol.asyncDispose]: () => pool.end() };
+}
+
+const { store, ...ofStore } = openStore();
+const { store: other, ...ofOther } = openStore();
+after(() => ofStore[Symbol.asyncDispose]());
+after(() => ofOther[Symbol.asyncDispose]());
 
 const [next, heir] = ['1'.repeat(32), '2'.repeat(32)];
 
@@ -37,14 +50,14 @@ async function hold(name: string): Promise<number> {
 }
 
 describe('postgres: from hand to hand', { concurrency: true }, () => {
-  test('a hundred who wait in one process cost little more than a statement each', async () => {
+  test('a hundred waiters in one process cost little more than a statement each', async () => {
     let statements = 0;
-    const counting = new PostgresStore((text, values) => {
+    await using counting = openStore((statement, send) => {
       statements += 1;
-      return own.pool.query(text, values);
+      return send(statement);
     });
     const sections = Array.from({ length: 100 }, () =>
-      locked(counting, 'burst', () => sleep(1), { wait: 60_000 }),
+      locked(counting.store, 'burst', () => sleep(1), { wait: 60_000 }),
     );
     await Promise.all(sections);
     assert.ok(statements < 120, `${statements} statements`);
@@ -74,7 +87,7 @@ describe('postgres: from hand to hand', { concurrency: true }, () => {
     }
   });
 
-  test('whoever has shown interest hears of the release', async () => {
+  test('a process that has shown interest hears of the release', async () => {
     await hold('interest');
     let woken = false;
     await using _watch = await other.watch('interest', () => {
@@ -95,6 +108,13 @@ describe('postgres: from hand to hand', { concurrency: true }, () => {
     assert.deepEqual([await released, early.granted, late.granted], [true, false, true]);
   });
 
+  test('a request to share the lock waits for the release', async () => {
+    await hold('shared');
+    const released = store.release('shared', thief);
+    const attempt = await store.acquireShared('shared', next, 60_000, 2);
+    assert.deepEqual([await released, attempt.granted], [true, true]);
+  });
+
   test('a token that holds nothing passes nothing on', async () => {
     assert.equal((await store.acquire('not held', next, 60_000)).granted, true);
     const { released, attempt } = await pass(store, 'not held', heir);
@@ -103,38 +123,62 @@ describe('postgres: from hand to hand', { concurrency: true }, () => {
 
   test('where the statement fails, both fail, and the lock is still held', async () => {
     await hold('failing');
-    const failing = new PostgresStore((text, values) =>
-      text.includes('SET token = heir')
-        ? Promise.reject(new Error('broken'))
-        : own.pool.query(text, values),
-    );
-    const released = failing.release('failing', thief);
-    const attempt = failing.acquire('failing', next, 60_000);
+    await using failing = openStore(async (statement, send) => {
+      if (statement.text.includes('SET token = heir')) throw new Error('broken');
+      return send(statement);
+    });
+    const released = failing.store.release('failing', thief);
+    const attempt = failing.store.acquire('failing', next, 60_000);
     await assert.rejects(released, /broken/);
     await assert.rejects(attempt, /broken/);
     assert.equal(await store.release('failing', thief), true);
   });
 
-  test('whoever is called takes the lock by one statement', async () => {
+  test('a release that is never answered does not hold up other requests for longer than its time', async () => {
+    await hold('silent');
+    let isSilent = true;
+    const carry = (statement: { text: string }, send: Send) =>
+      isSilent && statement.text.includes('released AS') ? new Promise(() => {}) : send(statement);
+    await using silent = openStore(carry, { timeout: 300 });
+    void silent.store.release('silent', thief);
+    await sleep(1);
+    assert.equal((await silent.store.acquire('silent', next, 60_000)).granted, false);
+    isSilent = false;
+    assert.equal(await silent.store.release('silent', thief), true);
+  });
+
+  test('a function sends each statement in the context of its own caller', async () => {
+    const caller = new AsyncLocalStorage<string>();
+    const sent: string[] = [];
+    const byFunction = new PostgresStore((text, values) => {
+      // The sweep is nobody's.
+      const what = /released|INSERT|heir/.exec(text);
+      if (what) sent.push(`${caller.getStore()}: ${what}`);
+      return own.pool.query(text, values);
+    });
+    await hold('context');
+    const released = caller.run('holder', () => byFunction.release('context', thief));
+    const attempt = caller.run('next', () => byFunction.acquire('context', next, 60_000));
+    await Promise.all([released, attempt]);
+    assert.deepEqual(sent.sort(), ['holder: released', 'next: INSERT']);
+    assert.equal(byFunction.ordered, false);
+  });
+
+  test('a process that is called takes the lock by one statement', async () => {
     const texts: string[] = [];
-    const pool = new Pool({ connectionString: own.url });
-    const send = pool.query.bind(pool) as (config: { text: string }) => Promise<unknown>;
-    pool.query = ((config: { text: string }) => {
-      texts.push(config.text);
-      return send(config);
-    }) as never;
-    const called = new PostgresStore(pool);
+    await using called = openStore((statement, send) => {
+      texts.push(statement.text);
+      return send(statement);
+    });
     await hold('called');
     let calls = 0;
-    const watch = await called.watch('called', () => void calls++);
-    assert.equal((await called.acquire('called', next, 60_000, 10_000)).granted, false);
+    await using _watch = await called.store.watch('called', () => void calls++);
+    assert.equal((await called.store.acquire('called', next, 60_000, 10_000)).granted, false);
     assert.equal(await store.release('called', thief), true);
     await eventually('it is called', () => calls > 0);
     texts.length = 0;
-    assert.equal((await called.acquire('called', next, 60_000, 10_000)).granted, true);
+    assert.equal((await called.store.acquire('called', next, 60_000, 10_000)).granted, true);
     assert.equal(texts.length, 1);
     assert.match(texts[0] ?? '', /^\s*UPDATE/);
-    await watch[Symbol.asyncDispose]();
-    await pool.end();
   });
 });

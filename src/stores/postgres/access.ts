@@ -19,11 +19,13 @@ export interface PostgresAccess {
   readonly query: PostgresQuery;
   /** Undefined: nobody can be woken. */
   readonly openListener: OpenListener | undefined;
+  /** Whether a request goes the same way whoever makes it: a function may look at the caller's async context. */
+  readonly isSameForAll: boolean;
 }
 
 /**
- * @param createListener what makes the connection by which those who wait are woken, instead of one like those
- * of the client.
+ * @param createListener makes the connection by which waiting processes are woken. Default: one like those of the
+ * client.
  * @throws TypeError for any other client.
  */
 export function accessTo(
@@ -39,7 +41,7 @@ function accessOf(client: PostgresClient): PostgresAccess {
   const access = accesses[library as keyof typeof accesses];
   if (access) return access(client as never);
   if (!library && typeof client === 'function') {
-    return { query: client as PostgresQuery, openListener: undefined };
+    return { query: client as PostgresQuery, openListener: undefined, isSameForAll: false };
   }
   const given = library ? `a client of ${library}` : shown(client);
   throw new TypeError(
@@ -57,18 +59,21 @@ const accesses = {
     return {
       query: queryOfPg(client),
       openListener: listenerOfPg(createListener),
+      isSameForAll: true,
     };
   },
   postgres(sql: PostgresJsClient): PostgresAccess {
     return {
       query: async (text, values) => sql.unsafe(text, values),
       openListener: sql.listen && ((events) => listenerOfPostgresJs(sql, events)),
+      isSameForAll: true,
     };
   },
   pglite(client: PGliteClient): PostgresAccess {
     return {
       query: (text, values) => client.query(text, values),
       openListener: (events) => listenerOfPGlite(client, events),
+      isSameForAll: true,
     };
   },
 } satisfies Partial<Record<Library, (client: never) => PostgresAccess>>;

@@ -54,12 +54,13 @@ export function schema(table: string = defaultTable): string {
 export class PostgresStore implements LockStore {
   readonly ttl: number;
   readonly timeout: number;
-  readonly ordered = true;
+  readonly ordered: boolean;
   readonly #prefix: string;
   readonly #channel: string;
   readonly #table: Table;
   readonly #sweep: Sweep;
-  readonly #relay = new Relay();
+  /** None where two callers may mean different databases. */
+  readonly #relay: Relay | undefined;
   readonly #listener: PostgresListener | undefined;
 
   /** @throws TypeError or RangeError for another client, or invalid options. */
@@ -67,9 +68,11 @@ export class PostgresStore implements LockStore {
     const limits = { prefix: textPrefixes, others: ['table', 'listener'] };
     const { prefix, ttl, timeout } = readOptions('PostgresStore', options, limits);
     const { table = defaultTable, listener } = options ?? {};
-    const { query, openListener } = accessTo(client, listener);
+    const { query, openListener, isSameForAll } = accessTo(client, listener);
     this.ttl = ttl;
     this.timeout = timeout;
+    this.ordered = isSameForAll;
+    this.#relay = isSameForAll ? new Relay(timeout) : undefined;
     this.#prefix = prefix;
     this.#table = new Table(query, table, timeout);
     this.#sweep = new Sweep(() => this.#table.run('sweep'));
@@ -88,7 +91,7 @@ export class PostgresStore implements LockStore {
     checkMarkedRequest('acquire', token, ttl);
     const runner = { token, ttl };
     const key = this.#key(name);
-    const passed = (await this.#relay.take(key, runner)) ?? (await this.#answerCall(key, runner));
+    const passed = (await this.#relay?.take(key, runner)) ?? (await this.#answerCall(key, runner));
     if (passed !== undefined) return { granted: true, fence: passed };
     if (patience !== undefined && this.#listener?.mailbox) {
       return this.#acquireInTurn(name, token, ttl, 1, patience);
@@ -108,7 +111,7 @@ export class PostgresStore implements LockStore {
     patience?: number,
   ): Promise<Attempt> {
     checkMarkedRequest('acquire', token, ttl);
-    await this.#relay.followed(this.#key(name));
+    await this.#relay?.followed(this.#key(name));
     return this.#acquireInTurn(name, token, ttl, limit, patience);
   }
 
@@ -158,11 +161,10 @@ export class PostgresStore implements LockStore {
     checkMarkedRequest('release', token, 0);
     const key = this.#key(name);
     this.#sweep.begin();
-    return this.#relay.release(key, {
-      heir,
-      pass: (runner) => this.#pass(key, token, runner, heir && idOf(heir)),
-      release: () => this.#release(key, token, heir),
-    });
+    const release = () => this.#release(key, token, heir);
+    if (!this.#relay) return release();
+    const pass = (runner: Runner) => this.#pass(key, token, runner, heir && idOf(heir));
+    return this.#relay.release(key, { heir, pass, release });
   }
 
   async #release(key: string, token: string, heir: string | undefined): Promise<boolean> {

@@ -1,8 +1,9 @@
 /**
  * A lock that goes from hand to hand within a process: a release, and the request that comes right behind it,
- * are one statement together, which saves a round trip. Whatever else is asked meanwhile waits for the release,
- * which it might overtake on another connection.
+ * are one statement together, which saves a round trip. It is sent in the async context of the release. Whatever
+ * else is asked meanwhile waits for the release, which it might overtake on another connection.
  */
+import { within } from '../../base/time-limit.js';
 
 /** Who asks right behind a release. */
 export interface Runner {
@@ -23,14 +24,19 @@ export interface Hands {
 class Baton {
   /** Whether the lock was held. */
   readonly released: Promise<boolean>;
+  /** Resolves once it has been carried out, or has failed, or nobody need wait for it any more. */
+  readonly over: Promise<void>;
   readonly #heir: string | undefined;
   #isOffered = true;
   #runner: Runner | undefined;
   #fence: number | undefined;
 
-  constructor(hands: Hands) {
+  /** @param timeout of the release, in milliseconds: a connection may be dead without a word. */
+  constructor(hands: Hands, timeout: number) {
     this.#heir = hands.heir;
     this.released = this.#carryOut(hands);
+    const ignore = () => {};
+    this.over = within(timeout, 'no answer', this.released, 'idle').then(ignore, ignore);
   }
 
   /** Until the end of this turn of the event loop somebody may come. */
@@ -43,30 +49,34 @@ class Baton {
 
   async take(runner: Runner): Promise<number | undefined> {
     const isMeant = (this.#heir ?? runner.token) === runner.token;
-    if (!this.#isOffered || this.#runner || !isMeant) return this.followed();
-    this.#runner = runner;
-    await this.released;
-    return this.#fence;
-  }
-
-  async followed(): Promise<undefined> {
-    await this.released.catch(() => {});
+    if (this.#isOffered && !this.#runner && isMeant) {
+      this.#runner = runner;
+      await this.released;
+      return this.#fence;
+    }
+    await this.over;
+    return undefined;
   }
 }
 
 export class Relay {
+  readonly #timeout: number;
   /** By the key of the lock. */
   readonly #batons = new Map<string, Baton>();
 
+  /** @param timeout how long a release may hold up what comes behind it, in milliseconds. */
+  constructor(timeout: number) {
+    this.#timeout = timeout;
+  }
+
   /** @returns whether the lock was held. */
-  async release(key: string, hands: Hands): Promise<boolean> {
-    const baton = new Baton(hands);
+  release(key: string, hands: Hands): Promise<boolean> {
+    const baton = new Baton(hands, this.#timeout);
     this.#batons.set(key, baton);
-    try {
-      return await baton.released;
-    } finally {
+    void baton.over.then(() => {
       if (this.#batons.get(key) === baton) this.#batons.delete(key);
-    }
+    });
+    return baton.released;
   }
 
   /** The fence, if a release passes the lock to this request; undefined: it has to be asked for. */
@@ -74,8 +84,8 @@ export class Relay {
     return this.#batons.get(key)?.take(runner);
   }
 
-  /** Resolves once a release that is under way has been carried out, or has failed. */
+  /** Resolves once there is no release that a request could overtake. */
   async followed(key: string): Promise<void> {
-    await this.#batons.get(key)?.followed();
+    await this.#batons.get(key)?.over;
   }
 }

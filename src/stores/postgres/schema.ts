@@ -15,7 +15,11 @@ export function quotedTable(owner: string, table: string): string {
   return table.replace(/[^.]+/g, '"$&"');
 }
 
-/** Times are finite: before PostgreSQL 17, none can be subtracted from -infinity. @param table its quoted name. */
+/**
+ * Times are finite, since before PostgreSQL 17 nothing can be subtracted from -infinity.
+ *
+ * @param table its quoted name.
+ */
 export const createTable = (table: string) => `CREATE TABLE ${table} (
   key     bytea       PRIMARY KEY,
   name    text        NOT NULL,
