@@ -90,13 +90,13 @@ export class PostgresStore implements LockStore {
   async acquire(name: string, token: string, ttl: number, patience?: number): Promise<Attempt> {
     checkMarkedRequest('acquire', token, ttl);
     const runner = { token, ttl };
-    const key = this.#key(name);
+    const [key, shownName] = this.#lock(name);
     const passed = (await this.#relay?.take(key, runner)) ?? (await this.#answerCall(key, runner));
     if (passed !== undefined) return { granted: true, fence: passed };
     if (patience !== undefined && this.#listener?.mailbox) {
       return this.#acquireInTurn(name, token, ttl, 1, patience);
     }
-    const [row] = await this.#table.run('acquire', ...this.#lock(name), token, `${ttl}`);
+    const [row] = await this.#table.run('acquire', key, shownName, token, `${ttl}`);
     const [holder, fence, life] = [row?.token, numberOf(row?.fence), numberOf(row?.life)];
     if (typeof holder !== 'string' || fence < 1) throw unexpected(row);
     if (holder === token) return { granted: true, fence };

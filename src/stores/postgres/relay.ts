@@ -24,19 +24,17 @@ export interface Hands {
 class Baton {
   /** Whether the lock was held. */
   readonly released: Promise<boolean>;
-  /** Resolves once it has been carried out, or has failed, or nobody need wait for it any more. */
-  readonly over: Promise<void>;
+  readonly #timeout: number;
+  #over: Promise<unknown> | undefined;
   readonly #heir: string | undefined;
   #isOffered = true;
   #runner: Runner | undefined;
   #fence: number | undefined;
 
-  /** @param timeout of the release, in milliseconds: a connection may be dead without a word. */
   constructor(hands: Hands, timeout: number) {
+    this.#timeout = timeout;
     this.#heir = hands.heir;
     this.released = this.#carryOut(hands);
-    const ignore = () => {};
-    this.over = within(timeout, 'no answer', this.released, 'idle').then(ignore, ignore);
   }
 
   /** Until the end of this turn of the event loop somebody may come. */
@@ -54,8 +52,13 @@ class Baton {
       await this.released;
       return this.#fence;
     }
-    await this.over;
-    return undefined;
+    return this.followed();
+  }
+
+  /** Resolves once it is over, however it ends; or takes too long: a connection may be dead without a word. */
+  async followed(): Promise<undefined> {
+    this.#over ??= within(this.#timeout, 'no answer', this.released, 'idle').catch(() => {});
+    await this.#over;
   }
 }
 
@@ -70,22 +73,23 @@ export class Relay {
   }
 
   /** @returns whether the lock was held. */
-  release(key: string, hands: Hands): Promise<boolean> {
+  async release(key: string, hands: Hands): Promise<boolean> {
     const baton = new Baton(hands, this.#timeout);
     this.#batons.set(key, baton);
-    void baton.over.then(() => {
+    try {
+      return await baton.released;
+    } finally {
       if (this.#batons.get(key) === baton) this.#batons.delete(key);
-    });
-    return baton.released;
+    }
   }
 
-  /** The fence, if a release passes the lock to this request; undefined: it has to be asked for. */
-  async take(key: string, runner: Runner): Promise<number | undefined> {
+  /** The fence, if a release passes the lock to this request; or undefined, if it has to be asked for. */
+  take(key: string, runner: Runner): Promise<number | undefined> | undefined {
     return this.#batons.get(key)?.take(runner);
   }
 
   /** Resolves once there is no release that a request could overtake. */
   async followed(key: string): Promise<void> {
-    await this.#batons.get(key)?.over;
+    await this.#batons.get(key)?.followed();
   }
 }
