@@ -17,6 +17,7 @@ import { leading } from './leading.js';
 import { blocking, loss } from './loss.js';
 import { names } from './names.js';
 import { persistence } from './persistence.js';
+import { Pulse, steadily } from './pulse.js';
 import { repeats } from './repeats.js';
 import { several } from './several.js';
 import { together } from './together.js';
@@ -53,7 +54,8 @@ const disturbing: Record<string, Case[]> = { 'A restart': persistence };
 
 /**
  * Declares the tests of one store; call it at the top of a test file. A case that has not ended after
- * a minute fails. Up to twenty cases run side by side, each with a lock of its own.
+ * a minute fails. Up to twenty cases run side by side, each with a lock of its own. A case about time that fails
+ * while the store takes longer than 0.4 s for a lock begins anew, up to twice, and says so.
  *
  * ```ts
  * testStore({ name: 'OwnStore', create: () => ({ store: new OwnStore() }), watch: false });
@@ -71,6 +73,7 @@ export function testStore(subject: StoreUnderTest): void {
 
   describe(name, () => {
     let fixture: StoreFixture;
+    let pulse: Pulse | undefined;
     // No timer of a lease keeps a process alive; while cases wait for one, this does.
     const alive = setInterval(() => {}, 60_000);
     before(async () => {
@@ -92,8 +95,11 @@ export function testStore(subject: StoreUnderTest): void {
         if (chosen.length === 0) continue;
         describe(chapter, { concurrency }, () => {
           for (const { title, run } of chosen) {
-            test(title, { skip: skip[title] ?? false, timeout: 60_000 }, async () => {
-              await run(contextOf(fixture, { step, fence, watch }, title));
+            test(title, { skip: skip[title] ?? false, timeout: 60_000 }, async (t) => {
+              const runOnce = () => run(contextOf(fixture, { step, fence, watch }, title));
+              const again = (error: unknown) =>
+                t.diagnostic(`begins anew, since the store stood still: ${error}`);
+              await steadily(pulse, runOnce, again);
             });
           }
         });
@@ -103,7 +109,16 @@ export function testStore(subject: StoreUnderTest): void {
       assert.equal(fixture.store.acquireShared !== undefined, sharing !== false, 'sharing');
     });
     declare(quick, 1);
-    describe('Lives that end', { concurrency: true }, () => declare(lasting, 4));
+    describe('Lives that end', { concurrency: true }, () => {
+      before(() => {
+        pulse = new Pulse(fixture.store, uniqueName('pulse'));
+      });
+      after(async () => {
+        await pulse?.stop();
+        pulse = undefined;
+      });
+      declare(lasting, 4);
+    });
     declare(disturbing, 1);
   });
 }

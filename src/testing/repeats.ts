@@ -27,8 +27,6 @@ export const repeats: Case[] = [
         assert.equal((await ask(store, name, short)).granted, true);
         assert.equal((await ask(store, name, long)).granted, true);
         assert.equal((await ask(other, name, long)).granted, true);
-        // On a machine that stood still it had lapsed by then, and was granted anew for that long.
-        if (performance.now() - start >= short) return outlive(`${name}, again`, ask);
         await takeWhenFree(other, name, thief);
         const life = performance.now() - start;
         assert.ok(life < short + 3 * step + slack, `it lived for ${life} ms`);

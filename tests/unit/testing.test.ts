@@ -6,9 +6,10 @@ import type { Attempt, LockStore } from '../../src/index.js';
 import { MemoryStore } from '../../src/stores/memory.js';
 import { basics } from '../../src/testing/basics.js';
 import { connections } from '../../src/testing/connections.js';
-import { altered } from '../../src/testing/fixture.js';
+import { altered, eventually } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
 import { persistence } from '../../src/testing/persistence.js';
+import { Pulse, steadily } from '../../src/testing/pulse.js';
 import { repeats } from '../../src/testing/repeats.js';
 import { watching } from '../../src/testing/watching.js';
 
@@ -46,6 +47,38 @@ async function run(title: string, store: LockStore, restart = (): LockStore => s
     lock: title,
   });
 }
+
+test('a case that fails while its store stands still begins anew, twice at most', async () => {
+  let isStill = false;
+  const memory = new MemoryStore();
+  const store = altered(memory, {
+    async acquire(...request) {
+      while (isStill) await delay(10);
+      return memory.acquire(...request);
+    },
+  });
+  const pulse = new Pulse(store, 'pulse');
+  /** How often a case is run that fails `times` times, while the store stands still if it is `still`. */
+  const runs = async (times: number, still: boolean): Promise<number> => {
+    let count = 0;
+    const run = async () => {
+      count += 1;
+      isStill = still;
+      if (still) await eventually('it is noticed', () => pulse.hasStalledSince(performance.now()));
+      isStill = false;
+      if (count <= times) throw new RangeError('of the case');
+    };
+    const again = (error: unknown) => assert.ok(error instanceof RangeError);
+    await steadily(pulse, run, again).catch((error) => assert.ok(error instanceof RangeError));
+    await eventually('it goes on', () => !pulse.hasStalledSince(performance.now()));
+    return count;
+  };
+  assert.equal(await runs(2, true), 3);
+  assert.equal(await runs(3, true), 3);
+  assert.equal(await runs(1, false), 1);
+  assert.equal(await runs(0, true), 1);
+  await pulse.stop();
+});
 
 interface Row {
   token: string;
