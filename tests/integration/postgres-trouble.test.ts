@@ -52,7 +52,8 @@ describe('postgres: trouble', () => {
       let holders = 0;
       const fences: number[] = [];
       const contend = async () => {
-        const contender = new PostgresStore(openPool({ options, max: 2 }));
+        // What is undone is sent again, and may be undone again.
+        const contender = new PostgresStore(openPool({ options, max: 2 }), { timeout: 30_000 });
         for (let round = 0; round < 10; round++) {
           await using lease = await acquire(contender, isolation);
           holders += 1;
@@ -62,8 +63,8 @@ describe('postgres: trouble', () => {
           holders -= 1;
         }
       };
-      await Promise.all(Array.from({ length: 8 }, contend));
-      assert.equal(fences.length, 80);
+      await Promise.all(Array.from({ length: 4 }, contend));
+      assert.equal(fences.length, 40);
       assert.deepEqual(
         fences,
         fences.toSorted((a, b) => a - b),
