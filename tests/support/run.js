@@ -54,13 +54,17 @@ await build({
   plugins: [besideSource],
 });
 
+const tests = spread(args.filter(isTest));
+/** Of files that are built together, Node.js cannot tell which lines of their sources have run. */
+const isMeasured = args.includes('--experimental-test-coverage');
 const run = spawn(
   process.execPath,
   [
     '--enable-source-maps',
+    ...(isMeasured ? ['--import', 'tsx'] : []),
     '--test',
     ...args.filter((arg) => !isTest(arg)),
-    ...spread(args.filter(isTest)).map(builtFrom),
+    ...(isMeasured ? tests : tests.map(builtFrom)),
   ],
   { stdio: 'inherit', env: { ...process.env, DLOCK_TESTS_BUILT: built } },
 );
