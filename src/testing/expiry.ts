@@ -1,7 +1,9 @@
 /** Leases that end by themselves. */
 import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
 import { LeaseLostError, tryAcquire } from 'dlock-js';
 import {
+  assertFree,
   assertTaken,
   type Case,
   eventually,
@@ -67,6 +69,26 @@ export const expiry: Case[] = [
       assert.ok(signal.reason instanceof LeaseLostError);
       assert.equal(await lease.release(), false);
       await lease[Symbol.asyncDispose]();
+    },
+  },
+  {
+    title: 'an expired lock is nobody’s, also before another takes it: not extended, not released',
+    essential: true,
+    async run({ store, other, lock }) {
+      const token = 'a'.repeat(32);
+      const [extended, released, last] = ['extended', 'released', 'last'].map(
+        (suffix) => `${lock} ${suffix}`,
+      ) as [string, string, string];
+      for (const name of [extended, released, last]) {
+        assert.equal((await store.acquire(name, token, short)).granted, true);
+      }
+      // It was taken last; the lives that end with it may do so side by side.
+      await takeWhenFree(other, last, thief);
+      await delay(100);
+      assert.equal(await store.extend(extended, token, 60_000), false, 'it was extended');
+      assert.equal(await store.release(released, token), false, 'it was released');
+      await assertFree(other, extended);
+      assert.equal(await other.release(last, thief), true);
     },
   },
 ];

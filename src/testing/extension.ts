@@ -1,7 +1,8 @@
 /** Longer lives: by extension and by renewal. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { LeaseLostError, type LockStore, StoreError, tryAcquire } from 'dlock-js';
+import { type Lease, LeaseLostError, type LockStore, StoreError, tryAcquire } from 'dlock-js';
 import {
   altered,
   assertFree,
@@ -128,7 +129,7 @@ export const extension: Case[] = [
       const lease = await tryAcquire(slow, lock, { ttl: renewed({ step }) });
       assert.ok(lease);
       const { signal } = lease;
-      await begun;
+      await unlessLost(lease, begun);
       assert.equal(await lease.release(), true);
       await assertFree(other, lock);
       await delay(100);
@@ -143,7 +144,7 @@ export const extension: Case[] = [
       const lease = await tryAcquire(slow, lock, { ttl: 15_000 });
       assert.ok(lease);
       const extending = lease.extend().catch((error) => error);
-      await begun;
+      await unlessLost(lease, begun);
       assert.equal(await lease.release({ after: 200 }), true);
       await extending;
       const start = performance.now();
@@ -231,6 +232,12 @@ export const extension: Case[] = [
 ];
 
 /** A store whose extensions take a while, and the moment at which the first of them begins. */
+/** Rejects if the lease is lost first: then what is awaited never comes. */
+async function unlessLost({ signal }: Lease, awaited: Promise<void>): Promise<void> {
+  const lost = once(signal, 'abort').then(() => Promise.reject(signal.reason));
+  await Promise.race([awaited, lost]);
+}
+
 function slowToExtend(store: LockStore): { slow: LockStore; begun: Promise<void> } {
   let begin = () => {};
   const begun = new Promise<void>((resolve) => {

@@ -6,6 +6,7 @@ import type { Attempt, LockStore } from '../../src/index.js';
 import { MemoryStore } from '../../src/stores/memory.js';
 import { basics } from '../../src/testing/basics.js';
 import { connections } from '../../src/testing/connections.js';
+import { expiry } from '../../src/testing/expiry.js';
 import { altered, eventually } from '../../src/testing/fixture.js';
 import { testStore } from '../../src/testing/index.js';
 import { persistence } from '../../src/testing/persistence.js';
@@ -30,7 +31,7 @@ test('cases of a kind that there is not', () => {
   });
 });
 
-const cases = [...basics, ...connections, ...repeats, ...watching, ...persistence];
+const cases = [...basics, ...expiry, ...connections, ...repeats, ...watching, ...persistence];
 
 /** Runs a case on a store, of which `restart` leaves what it returns. */
 async function run(title: string, store: LockStore, restart = (): LockStore => store) {
@@ -157,6 +158,16 @@ const broken: readonly Broken[] = [
     tellingChanges(),
   ],
   [
+    'an extension revives what has expired',
+    'an expired lock is nobody’s, also before another takes it: not extended, not released',
+    keepingExpired('extend'),
+  ],
+  [
+    'a release finds what has expired',
+    'an expired lock is nobody’s, also before another takes it: not extended, not released',
+    keepingExpired('release'),
+  ],
+  [
     'the first digit of a token is not kept',
     'tokens that differ in one digit are two holders',
     cutting((token) => token.slice(1)),
@@ -210,6 +221,24 @@ function tellingChanges(): LockStore {
       const isChanged = end !== last;
       last = end;
       return (await store.extend(name, token, ttl)) && isChanged;
+    },
+  });
+}
+
+/** It looks whose a lock was last, and not whether that has ended. */
+function keepingExpired(method: 'extend' | 'release'): LockStore {
+  const store = new MemoryStore();
+  const last = new Map<string, string>();
+  return altered(store, {
+    async acquire(name, token, ...rest) {
+      const attempt = await store.acquire(name, token, ...rest);
+      if (attempt.granted) last.set(name, token);
+      return attempt;
+    },
+    async [method](name: string, token: string, ttl: number) {
+      const request =
+        method === 'extend' ? store.extend(name, token, ttl) : store.release(name, token);
+      return (await request) || last.get(name) === token;
     },
   });
 }
