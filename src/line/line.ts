@@ -44,6 +44,8 @@ interface Waiter {
   readonly attempt: Try;
   /** How many may hold the lock at once. */
   readonly limit: number;
+  /** When it is to ask for the last time, by the monotonic clock. */
+  readonly lastLook: number;
   /** Ends the wait; false: it was over before. Null: time ran out. */
   serve(lease: HeldLease | null): boolean;
   fail(error: unknown): boolean;
@@ -51,6 +53,12 @@ interface Waiter {
 
 /** For how long a line stays for those who come again, with its watch, in milliseconds. */
 const linger = 1_000;
+
+/**
+ * How long before the end of its wait the head asks for the last time, at most, in milliseconds: a lock that came
+ * free without a word, as one of another library does, is not to be called held.
+ */
+const lastAnswer = 250;
 
 const lines = new Registry<Line>();
 
@@ -111,6 +119,7 @@ export class Line {
         start,
         attempt: (bid) => patience.runInAsyncScope(attempt, null, bid),
         limit,
+        lastLook: start.monotonic + wait - Math.min(wait / 4, lastAnswer),
         serve: leave(resolve),
         fail: leave(reject),
       };
@@ -176,7 +185,7 @@ export class Line {
     this.#lookout.asking();
     try {
       const outcome = await waiter.attempt(bid);
-      if ('granted' in outcome) return this.#refused(outcome, release);
+      if ('granted' in outcome) return this.#refused(waiter, outcome, release);
       this.#turn.granted();
       this.#lookout.granted();
       this.#lastHolder.follow();
@@ -190,6 +199,7 @@ export class Line {
   }
 
   async #refused(
+    { lastLook }: Waiter,
     { place, ...seen }: Refusal,
     release: Promise<unknown> | undefined,
   ): Promise<void> {
@@ -199,7 +209,7 @@ export class Line {
     // Whoever has a place is called, even if the release is carried out only after this attempt. An heir is
     // not called.
     if (release && (!place || isPassed)) await release;
-    else await this.#lookout.restRefused(seen, place?.keptFor);
+    else await this.#lookout.restRefused(seen, lastLook, place?.keptFor);
   }
 
   /** How long others may go first, where this process has just had the lock. */

@@ -63,15 +63,20 @@ export class Lookout {
     this.#courtesy.granted();
   }
 
-  /** Rests after a refusal: until `retryAfter`, if the store knows that; and not for as long as it keeps a place. */
-  async restRefused(seen: Seen, keptFor?: number): Promise<void> {
+  /**
+   * Rests after a refusal: until `retryAfter`, if the store knows that, or `lastLook`, by the monotonic clock, unless
+   * that is past; and not for as long as the store keeps a place.
+   */
+  async restRefused(seen: Seen, lastLook: number, keptFor?: number): Promise<void> {
     const { retryAfter = Infinity } = seen;
     this.#courtesy.refused(seen);
     this.#isQueued = keptFor !== undefined;
     // What happened before the watch was open went unnoticed: ask once more.
     this.#watch.open(() => this.wake());
-    const woken = this.#wakeAt - clock.monotonic();
-    await this.rest(Math.max(0, Math.min(this.#longestRest(keptFor), retryAfter, woken)));
+    const present = clock.monotonic();
+    const woken = this.#wakeAt - present;
+    const last = lastLook > present ? lastLook - present : Infinity;
+    await this.rest(Math.max(0, Math.min(this.#longestRest(keptFor), retryAfter, last, woken)));
   }
 
   /** Rests until woken, or until `ms` milliseconds have passed. */

@@ -263,8 +263,8 @@ export const coreMutants: readonly Mutant[] = [
   {
     name: 'news that comes while the head asks is lost',
     file: 'line/lookout.ts',
-    text: 'Math.min(this.#longestRest(keptFor), retryAfter, woken)',
-    replacement: 'Math.min(this.#longestRest(keptFor), retryAfter, woken + 5_000)',
+    text: 'Math.min(this.#longestRest(keptFor), retryAfter, last, woken)',
+    replacement: 'Math.min(this.#longestRest(keptFor), retryAfter, last, woken + 5_000)',
   },
   {
     name: 'the line rests for longer than its place is kept',

@@ -21,6 +21,36 @@ afterEach(() => useClock());
 const granted: Attempt = { granted: true };
 const refused: Attempt = { granted: false };
 
+describe('a wait in vain says who holds the lock', () => {
+  test('somebody else', async () => {
+    store.answers.acquire = [refused];
+    await assert.rejects(clock.passing(acquire(store, 'import', { wait: 500 })), {
+      name: 'AcquireTimeoutError',
+      message: 'Somebody else holds lock "import": gave up after 500 ms',
+    });
+  });
+
+  test('nobody, where it came free without a word: the last look finds out', async () => {
+    const watched = new WatchedStore();
+    watched.answers.acquire = [{ granted: false, retryAfter: 60_000 }];
+    const waiting = acquire(watched, 'import', { wait: 2_000 });
+    await clock.advance(1_200);
+    watched.answers.acquire = [granted];
+    const lease = await clock.passing(waiting);
+    await lease.release();
+  });
+
+  test('this process itself', async () => {
+    store.answers.acquire = [granted];
+    const lease = await acquire(store, 'import');
+    await assert.rejects(clock.passing(acquire(store, 'import', { wait: 500 })), {
+      name: 'AcquireTimeoutError',
+      message: 'This process itself holds lock "import": gave up after 500 ms',
+    });
+    await lease.release();
+  });
+});
+
 describe('waiting for another process', () => {
   test('without a watch: polled with pauses of 25 ms to 1 s, a third of the time waited', async () => {
     store.answers.acquire = [refused];
