@@ -15,6 +15,7 @@ import { type Moment, now } from '../base/clock.js';
 import { AcquireTimeoutError } from '../base/errors.js';
 import { type DlockEvents, tell } from '../base/events.js';
 import { lockNamed } from '../base/names.js';
+import { holdersOf } from '../lease/holders.js';
 import { HeldLease, type Lease } from '../lease/lease.js';
 import { type LeaseTicket, readTicket } from '../lease/ticket.js';
 import { type Bid, Line, type Refusal } from '../line/line.js';
@@ -64,12 +65,14 @@ export async function acquire(
   const terms = readTerms(store, name, options, acquireOptions, Infinity);
   const lease = await acquireInLine(store, name, terms);
   if (lease) return lease;
-  throw timedOut(name, terms);
+  throw timedOut(store, name, terms);
 }
 
-/** Somebody else holds the lock, and still did after the whole wait. */
-export function timedOut(name: string, { wait }: Terms): AcquireTimeoutError {
-  const message = `Somebody else holds ${lockNamed(name)}: gave up after ${wait} ms`;
+/** The lock is held, and still was after the whole wait. */
+export function timedOut(store: LockStore, name: string, { wait }: Terms): AcquireTimeoutError {
+  const isOurs = holdersOf({ store, name }).size > 0;
+  const holder = isOurs ? 'This process itself' : 'Somebody else';
+  const message = `${holder} holds ${lockNamed(name)}: gave up after ${wait} ms`;
   return new AcquireTimeoutError(message, { lock: name });
 }
 

@@ -75,7 +75,7 @@ export async function acquireAll(
 ): Promise<Leases> {
   const wanted = readWanted(store, names, options, acquireOptions, Infinity);
   const outcome = await acquireInOrder(store, wanted);
-  if (typeof outcome === 'string') throw timedOut(outcome, wanted.terms);
+  if (typeof outcome === 'string') throw timedOut(store, outcome, wanted.terms);
   return outcome;
 }
 

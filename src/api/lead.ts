@@ -45,7 +45,7 @@ export async function lead<T>(
   body: (lease: Lease) => T | Promise<T>,
   options?: LeadOptions,
 ): Promise<T> {
-  checkBody(name, body);
+  checkBody(store, name, body);
   const read = readTerms(store, name, options, leadOptions, Infinity);
   const terms = { ...read, recall: read.signal };
   for (;;) {

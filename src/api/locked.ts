@@ -32,7 +32,7 @@ export async function locked<T>(
   body: (lease: Lease) => T | Promise<T>,
   options?: AcquireOptions,
 ): Promise<Outcome<T>> {
-  checkBody(name, body);
+  checkBody(store, name, body);
   const terms = readTerms(store, name, options);
   const lease = await acquireInLine(store, name, terms);
   if (!lease) return { ran: false, reason: 'held' };

@@ -3,12 +3,13 @@
 import { askToAcquire, askToExtend, type Claim, newClaim } from '../asking/ask.js';
 import {
   checkBody,
+  checkPeriod,
   type OnceOptions,
   onceOptions,
   readTerms,
   type Terms,
 } from '../asking/terms.js';
-import { checkTime, requirements } from '../base/arguments.js';
+import { checkTime } from '../base/arguments.js';
 import { clock, pause } from '../base/clock.js';
 import { LeaseLostError, StoreError } from '../base/errors.js';
 import { lockNamed, periodLock } from '../base/names.js';
@@ -68,14 +69,12 @@ export async function once<T>(
   body: (lease: Lease, run: Run) => T | Promise<T>,
   options: OnceOptions = {},
 ): Promise<Outcome<T, 'held' | 'done'>> {
-  checkBody(name, body);
+  checkPeriod(store, name, period);
+  checkBody(store, name, body);
   const terms = readTerms(store, name, options, onceOptions);
   const { retain = 24 * 3_600_000 } = options;
   checkRecording(name, store, body);
   checkTime(lockNamed(name), 'retain', retain, 1, store.maxTtl);
-  const isPeriod = typeof period === 'string' && period !== '' && period.isWellFormed();
-  const must = requirements(lockNamed(name));
-  must(TypeError, isPeriod, 'The period', 'be a non-empty, well-formed string', period);
   const lease = await acquireInLine(store, name, { ...terms, minHold: 0 });
   if (!lease) return { ran: false, reason: 'held' };
   const start = clock.monotonic();

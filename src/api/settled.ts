@@ -32,7 +32,7 @@ export interface SettledOptions {
  * @throws TypeError or RangeError for invalid arguments, and what a store's own `settled` throws.
  */
 export async function settled(store: LockStore, options: SettledOptions = {}): Promise<boolean> {
-  checkStore('settled', store);
+  checkStore(store);
   checkOptions('settled', options, ['wait']);
   const wait = checkWait('settled', options.wait ?? Infinity);
   return new Promise((resolve, reject) => {

@@ -176,7 +176,7 @@ function ask<T>(
 
 function noAnswer({ connected }: LockStore, timeout: number): string {
   const known = connected === false ? '; the client is not connected' : '';
-  return `no answer within ${timeout} ms${known}`;
+  return `no answer within ${Math.ceil(timeout)} ms${known}`;
 }
 
 /** A store's trouble with one request, as callers and those who watch the events see it. */

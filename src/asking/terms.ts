@@ -8,6 +8,7 @@ import {
 } from '../base/arguments.js';
 import { longestTimer } from '../base/clock.js';
 import { checkName, lockNamed } from '../base/names.js';
+import { shown } from '../base/shown.js';
 import type { LockStore } from '../store.js';
 
 /** What a lease is to be like. */
@@ -106,10 +107,9 @@ export function readTerms(
   known: readonly string[] = acquireOptions,
   defaultWait = 0,
 ): Terms {
-  checkName(name);
+  checkLock(store, name);
   const lock = () => lockNamed(name);
   const must = requirements(lock);
-  checkStore(lock, store);
   checkOptions(lock, options, known);
   const { renew = true, minHold = 0, signal, limit = 1, wait = defaultWait } = options;
   const { maxTtl } = store;
@@ -125,9 +125,18 @@ export function readTerms(
   return { ttl, renew, minHold, timeout, signal, limit, wait: checkWait(lock, wait) };
 }
 
-export function checkStore(owner: Owner, store: LockStore): void {
+/** Checks what comes first: where that was left out, all else is in the wrong place. */
+function checkLock(store: LockStore, name: string): void {
+  checkStore(store);
+  checkName(name);
+}
+
+export function checkStore(store: LockStore): void {
   const isStore = [store?.acquire, store?.extend, store?.release].every(isFunction);
-  requirements(owner)(TypeError, isStore, 'The store', 'be a LockStore', store);
+  if (isStore) return;
+  throw new TypeError(
+    `The first argument must be a LockStore, such as new RedisStore(client), not ${shown(store)}`,
+  );
 }
 
 function checkSharing(lock: Owner, { acquireShared, limits }: LockStore, limit: number): void {
@@ -146,8 +155,17 @@ export function checkWait(owner: Owner, wait: number): number {
   return wait;
 }
 
+/** Checks the period of a lock; what is to run is easily given in its place. */
+export function checkPeriod(store: LockStore, name: string, period: unknown): void {
+  checkLock(store, name);
+  const isPeriod = typeof period === 'string' && period !== '' && period.isWellFormed();
+  const must = requirements(lockNamed(name));
+  must(TypeError, isPeriod, 'The period', 'be a non-empty, well-formed string', period);
+}
+
 /** Checks what is to run under the lock; the options are easily given in its place. */
-export function checkBody(name: string, body: unknown): void {
+export function checkBody(store: LockStore, name: string, body: unknown): void {
+  checkLock(store, name);
   const must = requirements(lockNamed(name));
   must(TypeError, isFunction(body), 'The body', 'be a function, given before the options', body);
 }

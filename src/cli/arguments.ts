@@ -61,7 +61,7 @@ export function readArguments(
   const { values, positionals } = parse(ours);
   if (values.help) return 'help';
   if (values.version) return 'version';
-  const { name, command, commandArguments } = readCommand(positionals, theirs);
+  const { name, command, commandArguments } = readCommand(positionals, theirs, values.once);
   if (values.retain !== undefined && values.once === undefined) {
     throw new UsageError('--retain says for how long --once remembers: there is no --once');
   }
@@ -119,11 +119,18 @@ function parse(args: string[]) {
 }
 
 /** A name that looks like an option may stand behind a `--` of its own: `dlock -- -name -- command`. */
-function readCommand(positionals: string[], theirs: string[] | undefined) {
+function readCommand(
+  positionals: string[],
+  theirs: string[] | undefined,
+  period: string | undefined,
+) {
   const between = positionals.length === 0 && theirs?.[1] === '--';
   const [name, ...more] = between ? theirs.slice(0, 1) : positionals;
   const [command, ...commandArguments] = (between ? theirs.slice(2) : theirs) ?? [];
-  if (name === undefined) throw new UsageError('the name of the lock is missing');
+  if (name === undefined) {
+    const taken = period === undefined ? '' : `; --once took ${shown(period)} for the period`;
+    throw new UsageError(`the name of the lock is missing${taken}`);
+  }
   if (name === '') throw new UsageError('the name of the lock is empty');
   if (theirs === undefined) {
     throw new UsageError('put -- between the name of the lock and the command');

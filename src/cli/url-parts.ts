@@ -16,6 +16,9 @@ export function parseUrl(url: string): URL {
 
 /** The same for a URL that may have parameters; see {@link readParameters}. */
 export function parseUrlWithParameters(url: string): URL {
+  if (/^[./~]/.test(url)) {
+    throw new UsageError('the store is not a URL; that of a directory is file:///var/lib/dlock');
+  }
   if (!URL.canParse(url)) {
     throw new UsageError(
       'the URL of the store is invalid; if it holds a password, is that percent-encoded?',

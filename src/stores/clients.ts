@@ -23,10 +23,17 @@ export type Library = keyof typeof stores;
 export function checkClient(library: Library, client: unknown): void {
   const found = libraryOf(client);
   if (found === library) return;
-  const given = found ? `a client of ${found}` : shown(client);
+  const given = clientShown(client);
   const fitting = stores[found as Library];
   const hint = fitting ? `, which ${fitting} takes` : '';
   throw new TypeError(`${stores[library]} needs a client of ${library}, not ${given}${hint}`);
+}
+
+/** What was given for a client, as messages show it. */
+export function clientShown(client: unknown): string {
+  if (client instanceof Promise) return 'a promise of one: await it first';
+  const library = libraryOf(client);
+  return library ? `a client of ${library}` : shown(client);
 }
 
 /** The library of a client, or what it is instead; undefined: unknown. */

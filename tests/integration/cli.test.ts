@@ -121,6 +121,7 @@ describe('exit codes', { concurrency: 3 }, () => {
     const wrong: [string[], RegExp][] = [
       [[], /name of the lock is missing/],
       [['--', 'true'], /name of the lock is missing/],
+      [['--once', 'job', '--', 'true'], /name of the lock is missing; --once took "job"/],
       [['', '--', 'true'], /name of the lock is empty/],
       [['job'], /put -- between/],
       [['job', 'true'], /put -- between/],
@@ -140,6 +141,7 @@ describe('exit codes', { concurrency: 3 }, () => {
       [['-q', '-v', 'job', '--', 'true'], /choose one/],
       [['--store', '', 'job', '--', 'true'], /--store is empty/],
       [['--store', 'nonsense', 'job', '--', 'true'], /URL/],
+      [['--store', './locks', 'job', '--', 'true'], /not a URL; .* is file:\/\/\//],
       [['--store', 'http://host', 'job', '--', 'true'], /must begin with redis:/],
       [['--store', 'file:locks', 'job', '--', 'true'], /whole path/],
       [['--store', 'file://', 'job', '--', 'true'], /whole path/],

@@ -77,6 +77,14 @@ test('a body in the place of the options is told apart', async () => {
   await assertRefused(swapped, TypeError, /The body.*must be a function.*\[object Object\]/);
   const missing = once(store, 'import', 'now', undefined as never);
   await assertRefused(missing, TypeError, /The body.*not undefined/);
+  const withoutPeriod = once(store, 'import', body as never, undefined as never);
+  await assertRefused(withoutPeriod, TypeError, /The period.*not \[object Function\]/);
+  const withoutStore = locked('import' as never, body as never, undefined as never);
+  await assertRefused(
+    withoutStore,
+    TypeError,
+    /first argument must be a LockStore, .* not "import"/,
+  );
 });
 
 test('adopt takes no ttl that acquire would refuse', async () => {

@@ -163,7 +163,7 @@ describe('settled', () => {
     }
     await assert.rejects(settled(undefined as never), {
       name: 'TypeError',
-      message: 'The store of settled must be a LockStore, not undefined',
+      message: /^The first argument must be a LockStore, .* not undefined$/,
     });
   });
 

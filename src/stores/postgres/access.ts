@@ -1,7 +1,6 @@
 /** The way to the server by each client of PostgreSQL, which is recognised by what no other client has. */
 import { createHash } from 'node:crypto';
-import { shown } from '../../base/shown.js';
-import { type Library, libraryOf } from '../clients.js';
+import { clientShown, type Library, libraryOf } from '../clients.js';
 import type {
   PGliteClient,
   PgClient,
@@ -43,9 +42,8 @@ function accessOf(client: PostgresClient): PostgresAccess {
   if (!library && typeof client === 'function') {
     return { query: client as PostgresQuery, openListener: undefined, isSameForAll: false };
   }
-  const given = library ? `a client of ${library}` : shown(client);
   throw new TypeError(
-    `PostgresStore needs a client of pg, postgres or PGlite, or a function (text, values) that queries, not ${given}`,
+    `PostgresStore needs a client of pg, postgres or PGlite, or a function (text, values) that queries, not ${clientShown(client)}`,
   );
 }
 

@@ -19,6 +19,7 @@ import {
 } from 'redis5';
 import { MemcacheStore } from '../../../src/stores/memcache.js';
 import { MysqlStore } from '../../../src/stores/mysql/mysql.js';
+import { PostgresStore } from '../../../src/stores/postgres/postgres.js';
 import { GlideStore } from '../../../src/stores/redis/glide.js';
 import { IoredisStore } from '../../../src/stores/redis/ioredis.js';
 import { RedisStore } from '../../../src/stores/redis/redis.js';
@@ -172,4 +173,9 @@ test('what is no client at all is shown', () => {
   assert.throws(() => new RedisStore('redis://127.0.0.1' as never), {
     message: 'RedisStore needs a client of redis, not "redis://127.0.0.1"',
   });
+  const connecting = Promise.resolve();
+  assert.throws(() => new RedisStore(connecting as never), {
+    message: 'RedisStore needs a client of redis, not a promise of one: await it first',
+  });
+  assert.throws(() => new PostgresStore(connecting as never), /not a promise of one: await it/);
 });
