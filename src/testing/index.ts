@@ -61,9 +61,11 @@ const disturbing: Record<string, Case[]> = { 'A restart': persistence };
  * testStore({ name: 'OwnStore', create: () => ({ store: new OwnStore() }), watch: false });
  * ```
  *
+ * @throws TypeError if `name` or `create` is missing, or for an unknown option.
  * @throws RangeError if `skip` names a case that does not exist, or `cases` is not one of its values.
  */
 export function testStore(subject: StoreUnderTest): void {
+  checkSubject(subject);
   const { name, create, skip = {}, cases = 'all' } = subject;
   const { step = 1, fence = true, watch = true } = subject;
   const { queue = false, sharing = false, persistent = false } = subject;
@@ -78,6 +80,7 @@ export function testStore(subject: StoreUnderTest): void {
     const alive = setInterval(() => {}, 60_000);
     before(async () => {
       fixture = await create();
+      assert.ok(fixture?.store, '`create` of testStore must return { store }');
     });
     after(async () => {
       clearInterval(alive);
@@ -121,6 +124,31 @@ export function testStore(subject: StoreUnderTest): void {
     });
     declare(disturbing, 1);
   });
+}
+
+const knownOptions = Object.keys({
+  name: true,
+  create: true,
+  step: true,
+  fence: true,
+  watch: true,
+  queue: true,
+  sharing: true,
+  persistent: true,
+  skip: true,
+  cases: true,
+} satisfies Record<keyof StoreUnderTest, true>);
+
+function checkSubject(subject: StoreUnderTest): void {
+  const { name, create } = Object(subject) as Partial<StoreUnderTest>;
+  if (typeof name !== 'string') throw new TypeError('testStore needs a name');
+  if (typeof create !== 'function') throw new TypeError('testStore needs a function `create`');
+  const unknown = Object.keys(subject).filter((option) => !knownOptions.includes(option));
+  if (unknown.length > 0) {
+    throw new TypeError(
+      `testStore has no option ${unknown.join(', ')}; it takes ${knownOptions.join(', ')}`,
+    );
+  }
 }
 
 function assertKnown(titles: string[]): void {

@@ -24,6 +24,21 @@ test('a case to skip that there is not', () => {
   });
 });
 
+test('an option that there is not, no name, no function that creates the store', () => {
+  const wrong: [unknown, RegExp][] = [
+    [
+      { name: 'misspelt', create, quue: true },
+      /^testStore has no option quue; it takes name, create,/,
+    ],
+    [{ create }, /^testStore needs a name$/],
+    [{ name: 'nothing' }, /^testStore needs a function `create`$/],
+    [undefined, /^testStore needs a name$/],
+  ];
+  for (const [subject, message] of wrong) {
+    assert.throws(() => testStore(subject as never), { name: 'TypeError', message });
+  }
+});
+
 test('cases of a kind that there is not', () => {
   assert.throws(() => testStore({ name: 'choosing', create, cases: 'some' as never }), {
     name: 'RangeError',

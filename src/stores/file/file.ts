@@ -3,6 +3,7 @@
  *
  * @module dlock-js/file
  */
+import { shown } from '../../base/shown.js';
 import type { Attempt, LockStore } from '../../store.js';
 import { readOptions, type StoreOptions } from '../options.js';
 import { checkRequest } from '../requests.js';
@@ -41,7 +42,7 @@ export class FileStore implements LockStore {
   constructor(directory: string, options?: FileStoreOptions) {
     if (typeof directory !== 'string' || directory === '') {
       throw new TypeError(
-        `FileStore needs the path of a directory, not ${directory === '' ? 'an empty one' : typeof directory}`,
+        `FileStore needs the path of a directory, not ${directory === '' ? 'an empty one' : shown(directory)}`,
       );
     }
     const { ttl, timeout } = readOptions('FileStore', options, { maxTtl: this.maxTtl });

@@ -5,6 +5,7 @@
  */
 import { clock, idlePause, pause } from '../../base/clock.js';
 import { growingPauses } from '../../base/pauses.js';
+import { shown } from '../../base/shown.js';
 import type { Attempt, LockStore } from '../../store.js';
 import { readOptions, type StoreOptions } from '../options.js';
 import { checkRequest } from '../requests.js';
@@ -247,14 +248,14 @@ function verdict(poll: Poll<unknown, boolean>): boolean {
 function checkStores(stores: readonly LockStore[]): void {
   if (!Array.isArray(stores) || stores.length === 0) {
     throw new TypeError(
-      `QuorumStore needs a list of stores, not ${stores?.length === 0 ? 'an empty one' : typeof stores}`,
+      `QuorumStore needs a list of stores, not ${stores?.length === 0 ? 'an empty one' : shown(stores)}`,
     );
   }
   for (const [index, store] of stores.entries()) {
     const operations = [store?.acquire, store?.extend, store?.release];
     if (!operations.every((operation) => typeof operation === 'function')) {
       throw new TypeError(
-        `Store ${index + 1} of a quorum must be a LockStore, not ${typeof store}`,
+        `Store ${index + 1} of a quorum must be a LockStore, not ${shown(store)}`,
       );
     }
     if (stores.indexOf(store) !== index) {

@@ -511,7 +511,7 @@ test('quorum: arguments that cannot be meant are refused', () => {
     [member, /list of stores/],
     [[member, undefined], /Store 2 of a quorum must be a LockStore, not undefined/],
     [[member, {}], /Store 2/],
-    [[member, 'redis://localhost'], /not string/],
+    [[member, 'redis://localhost'], /not "redis:\/\/localhost"/],
     [[member, new MemoryStore(), member], /Store 3 of a quorum is in the list already/],
   ] as [never, RegExp][]) {
     assert.throws(
