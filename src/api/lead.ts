@@ -1,6 +1,7 @@
 /** Leading: one of several candidates does the work, and another takes over when it no longer can. */
 import {
   checkBody,
+  checkLock,
   type LeadOptions,
   leadOptions,
   readTerms,
@@ -45,7 +46,8 @@ export async function lead<T>(
   body: (lease: Lease) => T | Promise<T>,
   options?: LeadOptions,
 ): Promise<T> {
-  checkBody(store, name, body);
+  checkLock(store, name);
+  checkBody(name, body);
   const read = readTerms(store, name, options, leadOptions, Infinity);
   const terms = { ...read, recall: read.signal };
   for (;;) {

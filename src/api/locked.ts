@@ -1,6 +1,6 @@
 /** Running a piece of work under a lock. */
 
-import { type AcquireOptions, checkBody, readTerms } from '../asking/terms.js';
+import { type AcquireOptions, checkBody, checkLock, readTerms } from '../asking/terms.js';
 import { warn } from '../base/events.js';
 import type { Lease } from '../lease/lease.js';
 import type { LockStore } from '../store.js';
@@ -32,7 +32,8 @@ export async function locked<T>(
   body: (lease: Lease) => T | Promise<T>,
   options?: AcquireOptions,
 ): Promise<Outcome<T>> {
-  checkBody(store, name, body);
+  checkLock(store, name);
+  checkBody(name, body);
   const terms = readTerms(store, name, options);
   const lease = await acquireInLine(store, name, terms);
   if (!lease) return { ran: false, reason: 'held' };

@@ -3,6 +3,7 @@
 import { askToAcquire, askToExtend, type Claim, newClaim } from '../asking/ask.js';
 import {
   checkBody,
+  checkLock,
   checkPeriod,
   type OnceOptions,
   onceOptions,
@@ -69,8 +70,9 @@ export async function once<T>(
   body: (lease: Lease, run: Run) => T | Promise<T>,
   options: OnceOptions = {},
 ): Promise<Outcome<T, 'held' | 'done'>> {
-  checkPeriod(store, name, period);
-  checkBody(store, name, body);
+  checkLock(store, name);
+  checkPeriod(name, period);
+  checkBody(name, body);
   const terms = readTerms(store, name, options, onceOptions);
   const { retain = 24 * 3_600_000 } = options;
   checkRecording(name, store, body);

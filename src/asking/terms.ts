@@ -126,14 +126,13 @@ export function readTerms(
 }
 
 /** Checks what comes first: where that was left out, all else is in the wrong place. */
-function checkLock(store: LockStore, name: string): void {
+export function checkLock(store: LockStore, name: string): void {
   checkStore(store);
   checkName(name);
 }
 
 export function checkStore(store: LockStore): void {
-  const isStore = [store?.acquire, store?.extend, store?.release].every(isFunction);
-  if (isStore) return;
+  if ([store?.acquire, store?.extend, store?.release].every(isFunction)) return;
   throw new TypeError(
     `The first argument must be a LockStore, such as new RedisStore(client), not ${shown(store)}`,
   );
@@ -156,16 +155,14 @@ export function checkWait(owner: Owner, wait: number): number {
 }
 
 /** Checks the period of a lock; what is to run is easily given in its place. */
-export function checkPeriod(store: LockStore, name: string, period: unknown): void {
-  checkLock(store, name);
+export function checkPeriod(name: string, period: unknown): void {
   const isPeriod = typeof period === 'string' && period !== '' && period.isWellFormed();
   const must = requirements(lockNamed(name));
   must(TypeError, isPeriod, 'The period', 'be a non-empty, well-formed string', period);
 }
 
 /** Checks what is to run under the lock; the options are easily given in its place. */
-export function checkBody(store: LockStore, name: string, body: unknown): void {
-  checkLock(store, name);
+export function checkBody(name: string, body: unknown): void {
   const must = requirements(lockNamed(name));
   must(TypeError, isFunction(body), 'The body', 'be a function, given before the options', body);
 }

@@ -105,12 +105,11 @@ function loseAll(): void {
 const longestLook = 1_000;
 
 function lookWithin(ms: number): void {
-  // Not negative, of which Node.js 24 would warn.
-  const rest = Math.max(0, Math.min(ms, longestLook));
-  const at = clock.monotonic() + rest;
+  const at = clock.monotonic() + Math.min(ms, longestLook);
   if (at >= nextLook) return;
   clock.clearTimer(timer);
-  timer = outsideCallers(() => clock.setIdleTimer(Alarm.look, Math.ceil(rest)));
+  const rest = Math.ceil(Math.min(ms, longestLook));
+  timer = outsideCallers(() => clock.setIdleTimer(Alarm.look, rest));
   if (awaited > 0) clock.refTimer(timer);
   nextLook = at;
 }

@@ -38,7 +38,8 @@ const wall = Date.now;
 const systemClock: Clock = {
   monotonic,
   wall,
-  setTimer: (callback, ms) => setTimeout(callback, Math.min(ms, longestTimer)),
+  // Of a negative delay Node.js 24 warns.
+  setTimer: (callback, ms) => setTimeout(callback, Math.max(0, Math.min(ms, longestTimer))),
   setIdleTimer(callback, ms) {
     const timer = this.setTimer(callback, ms);
     this.unrefTimer(timer);

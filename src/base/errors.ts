@@ -64,7 +64,7 @@ export class LeaseLostError extends DlockError {
   }
 }
 
-/** `ERR_DLOCK_TIMEOUT`: `wait` ran out while somebody else held the lock. */
+/** `ERR_DLOCK_TIMEOUT`: `wait` ran out while the lock was held. */
 export class AcquireTimeoutError extends DlockError {
   static {
     brand(AcquireTimeoutError, 'AcquireTimeoutError');

@@ -47,8 +47,8 @@ Options:
   -E, --conflict-exit-code N
                    the exit code if another holds the lock; default: 75
   --grace TIME     if the lock is lost: how long the command has between
-                   SIGTERM and SIGKILL, cut to a third of the ttl;
-                   default: 5s
+                   SIGTERM and SIGKILL, capped at a third of the
+                   ttl; default: 5s
   -q, --quiet      say nothing but errors
   -v, --verbose    name the store, and tell each step
   -h, --help       show this text

@@ -232,13 +232,13 @@ export const extension: Case[] = [
   },
 ];
 
-/** A store whose extensions take a while, and the moment at which the first of them begins. */
 /** Rejects if the lease is lost first: then what is awaited never comes. */
 async function unlessLost({ signal }: Lease, awaited: Promise<void>): Promise<void> {
   const lost = once(signal, 'abort').then(() => Promise.reject(signal.reason));
   await Promise.race([awaited, lost]);
 }
 
+/** A store whose extensions take a while, and the moment at which the first of them begins. */
 function slowToExtend(store: LockStore): { slow: LockStore; begun: Promise<void> } {
   let begin = () => {};
   const begun = new Promise<void>((resolve) => {

@@ -167,6 +167,27 @@ test('timers that are numbers, as those of a browser: a lease like any other', a
   assert.equal(stdout, "{ ran: false, reason: 'held' } true\ntrue { ran: true, value: 1 }");
 });
 
+test('what is overdue sets no negative timer, of which Node.js 24 warns', async () => {
+  const entry = await bundle(
+    `
+    import { Alarm } from './src/base/alarm.ts';
+    import { now } from './src/base/clock.ts';
+    new Alarm(() => console.log('rang'), 'awaited').set({ ...now(), monotonic: 0 });
+  `,
+    'overdue.cjs',
+  );
+  const told = `data:text/javascript,${encodeURIComponent(`
+    import timers from 'node:timers';
+    const { setTimeout } = timers;
+    timers.setTimeout = (callback, ms) => {
+      console.log(ms < 0 ? 'negative' : 'set');
+      return setTimeout(callback, ms);
+    };
+  `)}`;
+  const { stdout } = await execa(process.execPath, ['--import', told, entry]);
+  assert.equal(stdout, 'set\nrang');
+});
+
 test('a startup snapshot, started twice: no token is given twice', async () => {
   const blob = join(home, 'snapshot.blob');
   const program = `
