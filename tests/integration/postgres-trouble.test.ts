@@ -6,6 +6,7 @@ import { PostgresStore, schema } from 'dlock-js/postgres';
 import { Client, Pool } from 'pg';
 import postgres from 'postgres';
 import { eventually, slack, thief } from '../../src/testing/fixture.js';
+import { passOn, startProxy } from '../support/proxy/proxy.js';
 import { startPostgres } from '../support/servers/postgres.js';
 
 describe('postgres: trouble', () => {
@@ -170,6 +171,36 @@ describe('postgres: trouble', () => {
     await eventually('nobody listens any more', async () => (await countListeners()) === 0);
   });
 
+  test('postgres.js: a connection that no longer answers is replaced', async () => {
+    let isDeaf = false;
+    await using proxy = await startProxy(Number(new URL(server.url).port), (link) => {
+      passOn(link);
+      link.client.on('data', (data) => {
+        if (isDeaf || !data.includes('dlock_locks')) return;
+        isDeaf = true;
+        link.server.unpipe(link.client);
+      });
+    });
+    const url = new URL(server.url);
+    url.port = String(proxy.port);
+    const sql = postgres(url.href, { max: 1 });
+    const watching = new PostgresStore(sql, { timeout: 1_000 });
+    await assert.rejects(
+      watching.watch('deaf', () => {}),
+      /not listening/,
+    );
+    assert.ok(isDeaf);
+    let watch: AsyncDisposable | undefined;
+    await eventually('it can be woken', async () => {
+      watch = await watching.watch('deaf', () => {}).catch(() => undefined);
+      return watch !== undefined;
+    });
+    await watch?.[Symbol.asyncDispose]();
+    await sql.end();
+    proxy.cut();
+    await eventually('nobody listens any more', async () => (await countListeners()) === 0);
+  });
+
   test('frozen: an error within the time limit; thawed: no orphan', async () => {
     const hasty = new PostgresStore(openPool(), { timeout: 400, ttl: 60_000 });
     await (await tryAcquire(hasty, 'frozen'))?.release();
@@ -221,7 +252,8 @@ describe('postgres: trouble', () => {
   const clients = {
     pg: () => new PostgresStore(openPool()),
     'postgres.js'() {
-      const sql = postgres(server.url);
+      // Else it waits for up to 20 seconds before it connects again.
+      const sql = postgres(server.url, { backoff: () => 0.1 });
       after(() => sql.end({ timeout: 5 })); // else it waits for what it lost with its server
       return new PostgresStore(sql);
     },
@@ -252,7 +284,6 @@ describe('postgres: trouble', () => {
         watch = await waiter.watch(name, () => wakes++).catch(() => undefined);
         return watch !== undefined;
       };
-      // postgres.js comes back later.
       await eventually('it can be woken', canBeWoken, 60_000);
       assert.equal(await store.release(name, thief), true);
       await eventually('it is woken', () => wakes > 0);

@@ -10,8 +10,12 @@ import { Session, type Way } from './session.js';
 
 type Wake = (news?: News) => void;
 
-/** Between the attempts to open a connection, in milliseconds: behind a pooler they are all in vain. */
-const newPauses = () => growingPauses(1_000, 60_000);
+/**
+ * Between the attempts to open a connection, in milliseconds. Behind a pooler they are all in vain; but where one has
+ * been proved, another can be, once the server is back.
+ */
+const pausesBeforeProof = () => growingPauses(1_000, 60_000);
+const pausesAfterProof = () => growingPauses(1_000, 5_000);
 
 export class PostgresListener {
   readonly #way: Way;
@@ -20,7 +24,7 @@ export class PostgresListener {
   /** The locks that are promised to this store. */
   readonly #calls = new Set<string>();
   #session: Session | undefined;
-  #pauses = newPauses();
+  #pauses = pausesBeforeProof();
   /** Why there is no connection, and when the next may be opened, by the monotonic clock. */
   #trouble: unknown;
   #openAt = -Infinity;
@@ -86,7 +90,7 @@ export class PostgresListener {
     });
     session.proved.then(
       () => {
-        this.#pauses = newPauses();
+        this.#pauses = pausesAfterProof();
       },
       (error) => fail(error, clock.monotonic() + this.#pauses.next().value),
     );

@@ -2,10 +2,11 @@
 import type { PGliteClient, PgListener, PostgresJsClient, PostgresJsListening } from './clients.js';
 import type { ListenerConnection, ListenerEvents, OpenListener } from './session.js';
 
-/** What postgres.js keeps of the channels is not documented. */
+/** How postgres.js keeps its channels, and the connection for them, is not documented. */
 interface ListeningSql {
   readonly listen: NonNullable<PostgresJsClient['listen']> & {
     readonly channels?: Record<string, unknown>;
+    sql?: { close(): Promise<unknown> } | undefined;
   };
 }
 
@@ -45,9 +46,14 @@ export function listenerOfPostgresJs(
     },
     async close() {
       if (stops) return Promise.all(stops.map((stop) => stop.unlisten()));
-      // A request that was under way when the connection was lost may never end (postgres.js 3.4), and all
-      // later ones for the channel would wait for it.
-      for (const channel of requested) delete sql.listen.channels?.[channel];
+      // A connection that was lost while something was being written may never be able to write again
+      // (postgres.js 3.4), and all later requests for its channels would wait for it. The next opens another one,
+      // which takes over what others listen to when this one has closed.
+      const { listen } = sql;
+      for (const channel of requested) delete listen.channels?.[channel];
+      const unusable = listen.sql;
+      listen.sql = undefined;
+      await unusable?.close();
     },
   };
 }
