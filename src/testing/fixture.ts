@@ -64,6 +64,8 @@ export interface Context extends Required<Pick<StoreUnderTest, 'step' | 'fence' 
   connections: readonly LockStore[];
   /** Resolves to the store to go on with. */
   restart(): Promise<LockStore>;
+  /** Watches the lock until the function to which it resolves is called, or the case has ended. */
+  watchLock(store: LockStore, wake?: () => void): Promise<() => Promise<void>>;
   /** The name of a lock that no other case uses. */
   lock: string;
 }

@@ -1,5 +1,6 @@
 /** Waiting in the queue of the store, for stores that keep one. */
 import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
 import { acquire, type LockStore } from 'dlock-js';
 import {
   altered,
@@ -41,8 +42,9 @@ async function standInLine(store: LockStore, lock: string, signal?: AbortSignal)
 }
 
 /** The lock is held, and two tokens wait for it, which the store can wake. */
-async function queueUp({ store, other, lock }: Context) {
-  const watches = [await open(store, lock), await open(other, lock)];
+async function queueUp({ store, other, lock, watchLock }: Context) {
+  await watchLock(store);
+  await watchLock(other);
   assert.equal((await store.acquire(lock, thief, 60_000)).granted, true);
   for (const [each, token] of [
     [store, first],
@@ -51,27 +53,16 @@ async function queueUp({ store, other, lock }: Context) {
     const attempt = await each.acquire(lock, token, 60_000, patience);
     assert.ok(!attempt.granted && Number(attempt.placeFor) >= patience, JSON.stringify(attempt));
   }
-  return {
-    async [Symbol.asyncDispose]() {
-      for (const watch of watches) await watch[Symbol.asyncDispose]();
-    },
-  };
-}
-
-function open(store: LockStore, lock: string): Promise<AsyncDisposable> {
-  if (!store.watch) throw new Error('A store with a queue needs a watch');
-  return store.watch(lock, () => {});
 }
 
 export const inTurn: Case[] = [
   {
     title: 'a lock that was watched before anybody held it is granted to whoever could wait for it',
     essential: true,
-    async run({ store, lock }) {
-      const watch = await open(store, lock);
+    async run({ store, lock, watchLock }) {
+      await watchLock(store);
       assert.equal((await store.acquire(lock, first, 60_000, patience)).granted, true);
       assert.equal(await store.release(lock, first), true);
-      await watch[Symbol.asyncDispose]();
     },
   },
   {
@@ -119,7 +110,7 @@ export const inTurn: Case[] = [
       'a released lock is promised: refused to all but the next, whose lease begins when it asks',
     async run(context) {
       const { store, other, lock } = context;
-      const queue = await queueUp(context);
+      await queueUp(context);
       assert.equal(await store.release(lock, thief), true);
       await assertTaken(other, lock);
       assert.equal((await other.acquire(lock, second, 60_000, patience)).granted, false);
@@ -129,7 +120,6 @@ export const inTurn: Case[] = [
       assert.equal(await store.release(lock, first), true);
       assert.equal((await other.acquire(lock, second, 60_000, patience)).granted, true);
       assert.equal(await other.release(lock, second), true);
-      await queue[Symbol.asyncDispose]();
     },
   },
   {
@@ -137,14 +127,13 @@ export const inTurn: Case[] = [
     essential: true,
     async run(context) {
       const { store, other, lock } = context;
-      const queue = await queueUp(context);
+      await queueUp(context);
       assert.equal((await store.acquire(lock, first, 60_000, patience)).granted, false);
       assert.equal(await store.release(lock, thief), true);
       assert.equal((await other.acquire(lock, second, 60_000, patience)).granted, false);
       assert.equal((await store.acquire(lock, first, 60_000, patience)).granted, true);
       await store.release(lock, first);
       assert.equal(await other.release(lock, second), false, 'it had not taken it yet');
-      await queue[Symbol.asyncDispose]();
     },
   },
   {
@@ -152,7 +141,7 @@ export const inTurn: Case[] = [
     essential: true,
     async run(context) {
       const { store, other, lock } = context;
-      const queue = await queueUp(context);
+      await queueUp(context);
       assert.equal(await store.release(lock, first), false);
       await assertTaken(other, lock);
       assert.equal(await store.release(lock, thief), true);
@@ -160,14 +149,13 @@ export const inTurn: Case[] = [
       assert.equal(await other.release(lock, second), false, 'a promise is no lease');
       assert.equal((await store.acquire(lock, thief, 60_000)).granted, true, 'nobody waits');
       assert.equal(await store.release(lock, thief), true);
-      await queue[Symbol.asyncDispose]();
     },
   },
   {
     title: 'a promise that nobody takes ends soon, and whoever is behind takes the lock',
     async run(context) {
       const { store, lock } = context;
-      const queue = await queueUp(context);
+      await queueUp(context);
       await store.release(lock, second);
       const { waiting } = await standInLine(store, lock);
       const start = performance.now();
@@ -176,7 +164,28 @@ export const inTurn: Case[] = [
       const waited = performance.now() - start;
       assert.ok(waited > 500 && waited < 1_000 + slack, `${waited} ms`);
       assert.equal(await lease.release(), true);
-      await queue[Symbol.asyncDispose]();
+    },
+  },
+  {
+    title:
+      'whoever is first behind a promise is told how long it lasts, to the last moment, or never',
+    essential: true,
+    async run(context) {
+      const { store, other, lock } = context;
+      await queueUp(context);
+      assert.equal(await store.release(lock, thief), true);
+      const told: (number | undefined)[] = [];
+      for (;;) {
+        const attempt = await other.acquire(lock, second, 60_000, patience);
+        if (attempt.granted) break;
+        told.push(attempt.retryAfter);
+        // Most of all about the last moment, but before it.
+        await delay(Number(attempt.retryAfter) > 50 ? Number(attempt.retryAfter) - 20 : 0);
+      }
+      assert.ok(told.length > 0);
+      const isTold = told[0] !== undefined;
+      for (const ms of told) assert.equal(ms !== undefined, isTold, `told: ${told.join(', ')}`);
+      assert.equal(await other.release(lock, second), true);
     },
   },
   {

@@ -19,6 +19,7 @@ import { names } from './names.js';
 import { persistence } from './persistence.js';
 import { Pulse, steadily } from './pulse.js';
 import { repeats } from './repeats.js';
+import { type CaseContext, runCase } from './run-case.js';
 import { several } from './several.js';
 import { together } from './together.js';
 import { waiting } from './waiting.js';
@@ -99,7 +100,7 @@ export function testStore(subject: StoreUnderTest): void {
         describe(chapter, { concurrency }, () => {
           for (const { title, run } of chosen) {
             test(title, { skip: skip[title] ?? false, timeout: 60_000 }, async (t) => {
-              const runOnce = () => run(contextOf(fixture, { step, fence, watch }, title));
+              const runOnce = () => runCase(run, contextOf(fixture, { step, fence, watch }, title));
               const again = (error: unknown) =>
                 t.diagnostic(`begins anew, since the store stood still: ${error}`);
               await steadily(pulse, runOnce, again);
@@ -162,7 +163,7 @@ function contextOf(
   fixture: StoreFixture,
   traits: Pick<Context, 'step' | 'fence' | 'watch'>,
   title: string,
-): Context {
+): CaseContext {
   const { store, other = store, others = [] } = fixture;
   const restart = async () => {
     if (fixture.restart) return fixture.restart();

@@ -10,38 +10,33 @@ async function release({ other, lock }: Context): Promise<void> {
   assert.equal(await other.release(lock, thief), true);
 }
 
-async function open({ store, lock }: Context, wake: () => void): Promise<AsyncDisposable> {
-  if (!store.watch) throw new Error('There is no watch');
-  return store.watch(lock, wake);
-}
-
 export const watching: Case[] = [
   {
     title: 'who watches is woken by a release, and no longer once the watch is disposed of',
     essential: true,
     async run(context) {
-      if (!context.watch) return assert.rejects(open(context, () => {}));
+      const { store, watch, watchLock } = context;
+      if (!watch) return assert.rejects(watchLock(store));
       const releaseOnce = async () => {
         await hold(context);
         await release(context);
       };
       await releaseOnce();
       let wakes = 0;
-      const first = await open(context, () => {
+      const stopFirst = await watchLock(store, () => {
         wakes += 1;
       });
       await releaseOnce();
       await eventually('it is woken', () => wakes > 0);
-      await first[Symbol.asyncDispose]();
+      await stopFirst();
       const before = wakes;
       let woken = false;
-      const second = await open(context, () => {
+      await watchLock(store, () => {
         woken = true;
       });
       await releaseOnce();
       await eventually('the next one is woken', () => woken);
       assert.equal(wakes, before);
-      await second[Symbol.asyncDispose]();
     },
   },
   {
@@ -51,12 +46,11 @@ export const watching: Case[] = [
       if (!context.watch) return;
       await hold(context);
       let woken = false;
-      const watch = await open(context, () => {
+      await context.watchLock(context.store, () => {
         woken = true;
       });
       await release(context);
       await eventually('it is woken', () => woken, 5_000);
-      await watch[Symbol.asyncDispose]();
     },
   },
 ];

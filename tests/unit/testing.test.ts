@@ -8,10 +8,12 @@ import { basics } from '../../src/testing/basics.js';
 import { connections } from '../../src/testing/connections.js';
 import { expiry } from '../../src/testing/expiry.js';
 import { altered, eventually } from '../../src/testing/fixture.js';
+import { inTurn } from '../../src/testing/in-turn.js';
 import { testStore } from '../../src/testing/index.js';
 import { persistence } from '../../src/testing/persistence.js';
 import { Pulse, steadily } from '../../src/testing/pulse.js';
 import { repeats } from '../../src/testing/repeats.js';
+import { runCase } from '../../src/testing/run-case.js';
 import { watching } from '../../src/testing/watching.js';
 
 const create = () => ({ store: new MemoryStore() });
@@ -46,13 +48,21 @@ test('cases of a kind that there is not', () => {
   });
 });
 
-const cases = [...basics, ...expiry, ...connections, ...repeats, ...watching, ...persistence];
+const cases = [
+  ...basics,
+  ...expiry,
+  ...connections,
+  ...repeats,
+  ...inTurn,
+  ...watching,
+  ...persistence,
+];
 
 /** Runs a case on a store, of which `restart` leaves what it returns. */
 async function run(title: string, store: LockStore, restart = (): LockStore => store) {
   const found = cases.find((each) => each.title === title);
   assert.ok(found, title);
-  await found.run({
+  await runCase(found.run, {
     store,
     other: store,
     connections: Array.from({ length: 20 }, () => store),
@@ -94,6 +104,34 @@ test('a case that fails while its store stands still begins anew, twice at most'
   assert.equal(await runs(1, false), 1);
   assert.equal(await runs(0, true), 1);
   await pulse.stop();
+});
+
+test('what a case watches is watched no longer when it has ended, also where it fails', async () => {
+  const memory = new MemoryStore();
+  let watches = 0;
+  const store = altered(memory, {
+    async watch(...request) {
+      const watch = await memory.watch(...request);
+      watches += 1;
+      return {
+        async [Symbol.asyncDispose]() {
+          watches -= 1;
+          await watch[Symbol.asyncDispose]();
+        },
+      };
+    },
+  });
+  const title = 'a token that asks again keeps its place';
+  await run(title, store);
+  assert.equal(watches, 0);
+  const failing = altered(store, {
+    async acquire(...request) {
+      assert.equal(watches, 2);
+      throw new RangeError(`of ${request[0]}`);
+    },
+  });
+  await assert.rejects(run(title, failing), RangeError);
+  assert.equal(watches, 0);
 });
 
 interface Row {
@@ -197,6 +235,11 @@ const broken: readonly Broken[] = [
     'who begins to watch a lock that is held is woken by its release, without having asked',
     wakingTheRefused(),
   ],
+  [
+    'a life of less than 20 ms counts as none',
+    'whoever is first behind a promise is told how long it lasts, to the last moment, or never',
+    forgettingTheEnd(),
+  ],
   ...[
     'a lock outlives a restart, with its holder, its life and its fence',
     'a fence outlives its lock and a restart',
@@ -264,6 +307,18 @@ function cutting(cut: (token: string) => string): LockStore {
     acquire: (name, token, ttl) => store.acquire(name, cut(token), ttl),
     extend: (name, token, ttl) => store.extend(name, cut(token), ttl),
     release: (name, token) => store.release(name, cut(token)),
+  });
+}
+
+/** As one that rounds down, and takes 0 for a life that is not known. */
+function forgettingTheEnd(): LockStore {
+  const store = new MemoryStore();
+  return altered(store, {
+    async acquire(...request) {
+      const attempt = await store.acquire(...request);
+      if (attempt.granted || Number(attempt.retryAfter) > 20) return attempt;
+      return { ...attempt, retryAfter: undefined };
+    },
   });
 }
 

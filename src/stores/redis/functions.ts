@@ -4,6 +4,14 @@
  */
 import { alarms, farBehind, promiseLife } from '../places.js';
 
+/** How long the lock's key lives: at least 1, also within its last millisecond, or 0 if indefinitely. */
+export const lifetime = `
+local function lifetime()
+  local life = redis.call('PTTL', KEYS[1])
+  return life == -1 and 0 or math.max(life, 1)
+end
+`;
+
 export const serverTime = `
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

@@ -19,7 +19,7 @@
  * declared.
  */
 import { createHash } from 'node:crypto';
-import { calling, queueing, queueUp, serverTime, settling } from './functions.js';
+import { calling, lifetime, queueing, queueUp, serverTime, settling } from './functions.js';
 
 /** A script, and the SHA-1 by which a server that has seen it knows it. */
 export interface Script {
@@ -47,11 +47,10 @@ return fence`;
  * Answers one integer, which costs less than an array: the fence, positive, if granted; else how
  * long the holder still lives, as a negative number, or 0 if indefinitely.
  */
-export const acquireScript = script(`
+export const acquireScript = script(`${lifetime}
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
   if redis.call('GET', KEYS[1]) ~= ARGV[1] then
-    local life = redis.call('PTTL', KEYS[1])
-    return life == -1 and 0 or -math.max(life, 1)
+    return -lifetime()
   end
   local minted = redis.call('GET', KEYS[2])
   if minted then return tonumber(minted) end
@@ -64,7 +63,7 @@ ${mint}`);
  */
 export const acquireInTurnScript = script(`
 local queue, places, holders = KEYS[3], KEYS[4], KEYS[5]
-${queueing}${queueUp}${settling}
+${lifetime}${queueing}${queueUp}${settling}
 local held = redis.call('GET', KEYS[1])
 local wasPromised = held == '>shared' and redis.pcall('ZREM', holders, '>' .. id) == 1
 if wasPromised then
@@ -75,7 +74,7 @@ if held == ARGV[1] then
   local minted = redis.call('GET', KEYS[2])
   if minted then return tonumber(minted) end
 elseif held and held ~= '>' .. id then
-  return queueUp(math.max(redis.call('PTTL', KEYS[1]), 0), ARGV[4], 1, ARGV[5], wasPromised)
+  return queueUp(lifetime(), ARGV[4], 1, ARGV[5], wasPromised)
 else
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   leave(id)
@@ -89,7 +88,7 @@ ${mint}`);
  */
 export const acquireSharedScript = script(`
 local queue, places, holders = KEYS[3], KEYS[4], KEYS[5]
-${queueing}${queueUp}${settling}${calling}
+${lifetime}${queueing}${queueUp}${settling}${calling}
 local held = redis.call('GET', KEYS[1])
 local isPromised = held == '>' .. id
 local function refuse(life)
@@ -98,7 +97,7 @@ local function refuse(life)
 end
 
 if held and held ~= '>shared' and not isPromised then
-  return refuse(math.max(redis.call('PTTL', KEYS[1]), 0))
+  return refuse(lifetime())
 end
 local others = count()
 if not redis.call('ZSCORE', holders, ARGV[1]) then
