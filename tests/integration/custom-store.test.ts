@@ -1,69 +1,71 @@
-/** The example of docs/custom-store.md, on a real PostgreSQL. */
+/** The example of docs/custom-store.md, on a real file of SQLite. */
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
-import { acquire, tryAcquire } from 'dlock-js';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { StoreError, tryAcquire } from 'dlock-js';
 import { testStore } from 'dlock-js/testing';
-import { Client, Pool } from 'pg';
-import { PostgresStore, table } from '../../examples/postgres-store.js';
+import Database from 'libsql';
+import { SqliteStore } from '../../examples/sqlite-store.js';
 import { eventually, thief } from '../../src/testing/fixture.js';
-import { openSchema } from '../support/servers/postgres.js';
+import { temporaryDirectory } from '../support/servers/directories.js';
+import { countTogether } from './many-processes.js';
 
-const schema = await openSchema();
-after(() => schema[Symbol.asyncDispose]());
-const { pool, url: connectionString } = schema;
-await pool.query(table);
-const store = new PostgresStore(pool);
-
-testStore({
-  name: 'PostgresStore of the example',
-  async create() {
-    const listener = new Client({ connectionString });
-    await listener.connect();
-    const second = new Pool({ connectionString });
-    const close = async () => {
-      await listener.end();
-      await second.end();
-    };
-    return { store: new PostgresStore(pool, listener), other: new PostgresStore(second), close };
-  },
+const path = join(temporaryDirectory(), 'locks.db');
+const databases: Database.Database[] = [];
+after(() => {
+  for (const database of databases) database.close();
 });
 
+function open(): Database.Database {
+  const database = new Database(path);
+  databases.push(database);
+  return database;
+}
+
+const database = open();
+const store = new SqliteStore(database);
+
 testStore({
-  name: 'PostgresStore of the example, without a listener',
+  name: 'SqliteStore of the example',
   watch: false,
-  cases: 'essential',
-  create: () => ({ store }),
+  persistent: true,
+  create: () => ({
+    store,
+    other: new SqliteStore(open()),
+    others: Array.from({ length: 18 }, () => new SqliteStore(open())),
+    restart: async () => new SqliteStore(open()),
+  }),
 });
 
-test('the example: rows of locks that are free may be deleted, and no fence goes back', async () => {
-  const fences: number[] = [];
-  for (let round = 0; round < 3; round++) {
-    const lease = await tryAcquire(store, 'swept');
-    fences.push(Number(lease?.fence));
-    await lease?.release();
-    await pool.query(`DELETE FROM locks WHERE token = '' OR ends < now()`);
-  }
-  assert.deepEqual(
-    fences,
-    [...new Set(fences)].sort((a, b) => a - b),
-  );
-});
-
-test('the example: a listener whose connection breaks delays those who wait by seconds only', async () => {
-  const listener = new Client({ connectionString, application_name: 'to be cut' });
-  listener.on('error', () => {});
-  await listener.connect();
-  const woken = new PostgresStore(pool, listener);
-  await store.acquire('cut', thief, 60_000);
-  const waiting = acquire(woken, 'cut', { wait: 30_000 });
-  const cut = new Promise((resolve) => listener.once('end', resolve));
-  await eventually('it listens, and is cut off', async () => {
-    const { rowCount } = await pool.query(`
-      SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-      WHERE query = 'LISTEN locks' AND application_name = 'to be cut'`);
-    return rowCount === 1;
+describe('the example', () => {
+  test('4 processes count to 200 together, no update lost, fences in order', async () => {
+    await countTogether(`sqlite://${path}`, 4, 50);
   });
-  await cut;
-  await store.release('cut', thief);
-  assert.equal(await (await waiting).release(), true);
+
+  test('rows that nobody has needed for a day may be deleted, and no fence goes back', async () => {
+    const lease = await tryAcquire(store, 'swept');
+    await lease?.release();
+    const day = 24 * 3_600_000;
+    database.exec(`UPDATE locks SET ends = ends - ${2 * day}, fence = fence - ${2 * day} * 1000`);
+    database.exec(`DELETE FROM locks WHERE ends < (unixepoch() - 86400) * 1000`);
+    const key = createHash('sha256').update('swept').digest('hex');
+    assert.deepEqual(database.prepare('SELECT * FROM locks WHERE key = ?').all(key), []);
+    const next = await tryAcquire(store, 'swept');
+    assert.ok(Number(next?.fence) > Number(lease?.fence));
+    await next?.release();
+  });
+
+  test('a process that writes is waited for; if it takes too long, that is an error, and leaves nothing behind', async () => {
+    const writer = open();
+    writer.exec('BEGIN IMMEDIATE');
+    await assert.rejects(tryAcquire(store, 'busy'), StoreError);
+    const waiting = store.acquire('waited for', thief, 60_000);
+    setTimeout(() => writer.exec('ROLLBACK'), 100);
+    assert.equal((await waiting).granted, true);
+    await eventually('nobody holds the other lock', async () => {
+      await using lease = await tryAcquire(store, 'busy');
+      return lease !== null;
+    });
+  });
 });

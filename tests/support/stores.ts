@@ -6,6 +6,7 @@ import { MysqlStore } from 'dlock-js/mysql';
 import { PostgresStore } from 'dlock-js/postgres';
 import { QuorumStore } from 'dlock-js/quorum';
 import { RedisStore } from 'dlock-js/redis';
+import { SqliteStore } from '../../examples/sqlite-store.js';
 import type { LockStore } from '../../src/store.js';
 import { clients } from './clients.js';
 
@@ -16,8 +17,8 @@ export interface OpenStore {
 
 /**
  * `redis://host:port` (and `redis+pool:`, `redis+iovalkey:`, `redis+glide:`), `memcache://host:port`,
- * `postgres://...`, `mysql://...`, `etcd://host:port,host:port` (one cluster) or `file:///directory`; several others, with commas between them,
- * are a quorum.
+ * `postgres://...`, `mysql://...`, `etcd://host:port,host:port` (one cluster), `file:///directory` or
+ * `sqlite:///file` (the store of an example); several others, with commas between them, are a quorum.
  *
  * @param timeout of a store that has no client, whose own time limit counts, in milliseconds.
  */
@@ -34,6 +35,11 @@ export async function openStore(url: string, timeout?: number): Promise<OpenStor
   const { protocol } = new URL(url);
   if (protocol === 'file:') {
     return { store: new FileStore(fileURLToPath(url)), close: async () => {} };
+  }
+  if (protocol === 'sqlite:') {
+    const { default: Database } = await import('libsql');
+    const database = new Database(new URL(url).pathname);
+    return { store: new SqliteStore(database), close: async () => void database.close() };
   }
   if (protocol === 'postgres:') {
     const { Pool } = await import('pg');
