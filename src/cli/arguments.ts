@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import ms, { type StringValue } from 'ms';
 import { shown } from '../base/shown.js';
 
-/** The user asked for something that cannot be meant. */
+/** The arguments of the user are invalid. */
 export class UsageError extends Error {}
 
 export type Volume = 'quiet' | 'normal' | 'verbose';

@@ -69,7 +69,7 @@ The command finds in its environment, besides all that dlock was given:
 Exit codes:
   the command's own; if a signal ended it, dlock ends by the same signal
   0    also: --once, and another run has succeeded for the period
-  64   the arguments cannot be meant
+  64   invalid arguments
   69   the store cannot be reached or used; the command was not run
   70   an error in dlock, or a Node.js that is too old
   75   another holds the lock (-E replaces it)

@@ -1,4 +1,4 @@
-/** Names of all kinds, and arguments that cannot be meant. */
+/** Names of all kinds, and invalid arguments. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { type LeaseOptions, tryAcquire } from 'dlock-js';

@@ -117,7 +117,7 @@ describe('exit codes', { concurrency: 3 }, () => {
     assert.equal((await dlock(['job', '--', 'true'], { store })).exitCode, 0);
   });
 
-  test('64 for arguments that cannot be meant, before anything is done', async () => {
+  test('64 for invalid arguments, before anything is done', async () => {
     const wrong: [string[], RegExp][] = [
       [[], /name of the lock is missing/],
       [['--', 'true'], /name of the lock is missing/],

@@ -201,7 +201,7 @@ test('file: a path that is a file is an outage, not a refusal', async () => {
   await assert.rejects(tryAcquire(worker, 'import'), StoreError);
 });
 
-test('file: arguments that cannot be meant are refused', () => {
+test('file: invalid arguments are refused', () => {
   assert.throws(() => new FileStore(''), TypeError);
   assert.throws(() => new FileStore(undefined as never), TypeError);
 });

@@ -10,7 +10,7 @@ export function requestsASection(processes: number): number {
 
 /**
  * A second of processes that wait while the lock stays where it is, and that the store wakes: each comes
- * by now and then to keep its place in the queue, the more seldom the farther behind it stands, from every
+ * by now and then to keep its place in the queue, the less often the farther behind it stands, from every
  * 2.6 s to every 2.6 min.
  */
 export function idleInQueue(processes: number): number {

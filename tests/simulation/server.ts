@@ -44,7 +44,7 @@ export const lock = 'lock';
 /** The locks that they take several of, and lead on. */
 export const others = ['a', 'b', 'c'] as const;
 
-/** The token of who comes and takes what is not his. */
+/** The token of who comes and takes the lock of another. */
 export const stranger = 'stranger';
 
 export class SimulatedServer {

@@ -61,7 +61,7 @@ export async function openStore(url: string, timeout?: number): Promise<OpenStor
   }
   const client = otherClients[protocol] ?? 'node-redis 6';
   const opened = await clients[client](url.replace(/\+\w+/, ''));
-  // Not `close`, which waits for ever for replies if it is called while there is no connection.
+  // Not `close`, which waits indefinitely for replies if it is called while there is no connection.
   return { store: opened.createStore(), close: () => opened[Symbol.asyncDispose]() };
 }
 

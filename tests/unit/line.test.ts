@@ -338,7 +338,7 @@ test('a time that cannot be is no answer of a store', async () => {
   }
 });
 
-test('waits that cannot be meant are refused', async () => {
+test('invalid waits are refused', async () => {
   await assert.rejects(acquire(store, 'import', { wait: -1 }), RangeError);
   await assert.rejects(acquire(store, 'import', { wait: NaN }), RangeError);
   await assert.rejects(acquire(store, 'import', { wait: '5' as never }), TypeError);

@@ -167,7 +167,7 @@ export class Member {
   }
 
   /**
-   * A member in trouble is asked seldom, however much is to be taken back: by one at a time, and after
+   * A member in trouble is asked rarely, however much is to be taken back: by one at a time, and after
    * a failure by nobody else until half of the pause that follows is over.
    */
   async #takeBack(vote: Vote): Promise<void> {

@@ -299,7 +299,7 @@ describe('quorum: what is given back', () => {
     assert.ok(failures < 0);
   });
 
-  test('for no longer than the ttl, and seldom, however much a member owes', async () => {
+  test('for no longer than the ttl, and rarely, however much a member owes', async () => {
     const [one, two, three] = memories(3);
     let requests = 0;
     const down = altered(three, {
@@ -503,7 +503,7 @@ describe('quorum: watching', () => {
   });
 });
 
-test('quorum: arguments that cannot be meant are refused', () => {
+test('quorum: invalid arguments are refused', () => {
   const member = new MemoryStore();
   for (const [stores, message] of [
     [[], /not an empty one/],
