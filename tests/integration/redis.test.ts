@@ -277,6 +277,27 @@ describe('redis: trouble', () => {
     );
   });
 
+  test('who could not subscribe when its wait began is woken once it can', async () => {
+    await using server = await startRedis();
+    await using admin = await connect({ url: server.url });
+    const [least = [], waking = []] = await documentedRights();
+    await admin.sendCommand(['ACL', ...least]);
+    await using client = await connect({ url: server.url, username: 'dlock', password: 'secret' });
+    const store = new RedisStore(client);
+    await store.acquire('import', thief, 60_000);
+    const waiting = acquire(store, 'import');
+    await eventually('it is refused', async () => {
+      const denied = (await admin.sendCommand(['ACL', 'LOG'])) as { object: string }[];
+      return denied.some(({ object }) => object.includes('subscribe'));
+    });
+    await admin.sendCommand(['ACL', ...waking]);
+    await eventually('it subscribes', async () => {
+      return (await admin.pubSubChannels('dlock:import')).length === 1;
+    });
+    await store.release('import', thief);
+    assert.equal(await (await waiting).release(), true);
+  });
+
   test('killed under a held lease: the signal aborts before the key can have expired', async () => {
     await using server = await startRedis();
     await using client = await connect({ url: server.url });

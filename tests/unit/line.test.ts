@@ -108,6 +108,35 @@ describe('waiting for another process', () => {
     assert.equal(watched.open, 0, 'nobody stands in line any more');
   });
 
+  test('a watch that cannot be opened is tried again, ever less often: meanwhile, polled', async () => {
+    const watched = new WatchedStore();
+    watched.answers.acquire = [refused];
+    let attempts = 0;
+    let isDeaf = true;
+    const watch = watched.watch.bind(watched);
+    watched.watch = async (...request) => {
+      attempts += 1;
+      if (isDeaf) throw new Error('no connection');
+      return watch(...request);
+    };
+    const waiting = acquire(watched, 'import');
+    await clock.advance(500);
+    assert.equal(attempts, 1);
+    await clock.advance(9_500);
+    assert.ok(attempts >= 3 && attempts <= 5, `${attempts} in ten seconds`);
+    const polls = watched.count('acquire');
+    assert.ok(polls > 15, `${polls} polls in ten seconds`);
+    isDeaf = false;
+    await clock.advance(60_000);
+    assert.equal(watched.open, 1);
+    watched.answers.acquire = [granted];
+    watched.wake();
+    await clock.advance(40);
+    await (await waiting).release();
+    await clock.advance(1_100);
+    assert.equal(watched.open, 0);
+  });
+
   test('a wake-up while the head asks is not lost', async () => {
     const watched = new WatchedStore();
     let answer = (_: Attempt) => {};
