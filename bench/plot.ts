@@ -16,7 +16,12 @@ export interface Line {
 
 /** Ours stand out; hue and mark tell the peers apart, so that no colour alone does it. */
 const kinds = [
-  { of: /^dlock-js/, width: 3.5, dash: 'solid', colors: ['#c2410c', '#ea7317', '#f2a65a'] },
+  {
+    of: /^dlock-js/,
+    width: 3.5,
+    dash: 'solid',
+    colors: ['#c2410c', '#ea7317', '#f2a65a', '#7c2d12'],
+  },
   { of: /^(raw|async-mutex)/, width: 1.5, dash: 'dashed', colors: ['#555555', '#a3a3a3'] },
   {
     of: /./,
@@ -96,7 +101,8 @@ function at(panel: number) {
 function look(line: Line, lines: readonly Line[]) {
   const kind = kindOf(line);
   const place = lines.filter((each) => kindOf(each) === kind).indexOf(line);
-  const color = kind?.colors[place] ?? '#000000';
+  const color = kind?.colors[place];
+  if (!color) throw new RangeError(`There is no colour for ${line.name}`);
   return {
     symbol: marks[place] ?? 'circle',
     symbolSize: 8,
