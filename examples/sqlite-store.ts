@@ -44,8 +44,8 @@ const extend = `
 const release = `
   UPDATE locks SET token = '' WHERE key = ? AND token = ? AND ends > ${now} RETURNING 1`;
 
-/** For how long to try while other processes write, in milliseconds. */
-const patience = 2_000;
+/** For how long to try to begin while other processes write, in milliseconds. */
+const longestTry = 2_000;
 
 export class SqliteStore implements LockStore {
   readonly #database: Database;
@@ -81,7 +81,7 @@ export class SqliteStore implements LockStore {
 
   /** While another process writes, SQLite says that it has done nothing. That is no doubt: it may be repeated. */
   async #run(statement: Statement, ...values: (string | number)[]): Promise<unknown[]> {
-    const end = performance.now() + patience;
+    const end = performance.now() + longestTry;
     while (!this.#begin(end)) await sleep(1 + Math.random() * 4);
     // No other request comes in between: nothing is awaited until the transaction has ended.
     try {

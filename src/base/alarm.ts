@@ -105,11 +105,11 @@ function loseAll(): void {
 const longestLook = 1_000;
 
 function lookWithin(ms: number): void {
-  const at = clock.monotonic() + Math.min(ms, longestLook);
+  const rest = Math.min(ms, longestLook);
+  const at = clock.monotonic() + rest;
   if (at >= nextLook) return;
   clock.clearTimer(timer);
-  const rest = Math.ceil(Math.min(ms, longestLook));
-  timer = outsideCallers(() => clock.setIdleTimer(Alarm.look, rest));
+  timer = outsideCallers(() => clock.setIdleTimer(Alarm.look, Math.ceil(rest)));
   if (awaited > 0) clock.refTimer(timer);
   nextLook = at;
 }

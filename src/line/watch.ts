@@ -4,13 +4,16 @@ import { growingPauses } from '../base/pauses.js';
 import type { Lock } from '../lease/registry.js';
 import type { News } from '../store.js';
 
+/** In milliseconds. */
+const newPauses = () => growingPauses(1_000, 60_000);
+
 export class Watch {
   readonly #lock: Lock;
   readonly #wake: (news?: News) => void;
   #opening: Promise<AsyncDisposable | undefined> | undefined;
   #isOpen = false;
-  /** Between attempts to open it, in milliseconds: where the client has no right to it, all are in vain. */
-  readonly #pauses = growingPauses(1_000, 60_000);
+  /** Between attempts to open it: all of them fail where the client has no right to listen. */
+  #pauses = newPauses();
   /** When it may be tried again, by the monotonic clock. */
   #openAt = -Infinity;
 
@@ -31,17 +34,19 @@ export class Watch {
     const open = async () => store.watch?.(name, this.#wake);
     const opening = open();
     this.#opening = opening;
-    const opened = (watch: AsyncDisposable | undefined) => {
-      if (!watch || this.#opening !== opening) return;
-      this.#isOpen = true;
-      onOpen();
-    };
-    const failed = () => {
-      if (this.#opening !== opening) return;
-      this.#opening = undefined;
-      this.#openAt = clock.monotonic() + this.#pauses.next().value;
-    };
-    opening.then(opened, failed);
+    opening.then(
+      (opened) => {
+        if (!opened || this.#opening !== opening) return;
+        this.#isOpen = true;
+        this.#pauses = newPauses();
+        onOpen();
+      },
+      () => {
+        if (this.#opening !== opening) return;
+        this.#opening = undefined;
+        this.#openAt = clock.monotonic() + this.#pauses.next().value;
+      },
+    );
   }
 
   close(): void {

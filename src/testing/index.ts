@@ -166,8 +166,12 @@ function contextOf(
 ): CaseContext {
   const { store, other = store, others = [] } = fixture;
   const restart = async () => {
-    if (fixture.restart) return fixture.restart();
-    throw new Error('A store that is persistent needs a `restart` in its fixture');
+    if (!fixture.restart) {
+      throw new Error('A store that is persistent needs a `restart` in its fixture');
+    }
+    // For the cases to come, too.
+    fixture.store = await fixture.restart();
+    return fixture.store;
   };
   const connections = [store, other, ...others];
   return { ...traits, store, other, connections, restart, lock: uniqueName(title) };

@@ -1,5 +1,6 @@
 /** The installed package with every client, on everything that it runs on, against real servers. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { readPrograms, relocated } from '../support/documents.js';
@@ -51,5 +52,30 @@ for (const [name, find] of Object.entries(runtimes)) {
       if (index === 0) assert.equal(printed, 'imported');
     }
     assert.ok(programs.length >= 3);
+  });
+}
+
+for (const name of ['Node.js 24', 'Node.js 26'] as const) {
+  test(`the store of docs/custom-store.md works on the SQLite of ${name}`, async () => {
+    const example = await readFile(join(repository, 'examples/sqlite-store.ts'), 'utf8');
+    await consumer.write('sqlite-store.ts', example);
+    await consumer.write(
+      'sqlite.ts',
+      `
+      import { DatabaseSync } from 'node:sqlite';
+      import { tryAcquire } from 'dlock-js';
+      import { SqliteStore } from './sqlite-store.ts';
+      const [one, two] = [1, 2].map(() => new SqliteStore(new DatabaseSync('locks.db')));
+      const lease = await tryAcquire(one, 'import');
+      console.log(await tryAcquire(two, 'import'));
+      await lease.extend();
+      console.log(await lease.release());
+      const next = await tryAcquire(two, 'import');
+      console.log(next.fence > lease.fence);
+      await next.release();
+    `,
+    );
+    const runtime = await runtimes[name]?.();
+    assert.equal(await consumer.run('sqlite.ts', { runtime }), 'null\ntrue\ntrue');
   });
 }

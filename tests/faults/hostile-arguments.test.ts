@@ -1,5 +1,5 @@
 /**
- * Arguments that are anything at all: what is invalid is a TypeError or RangeError before any
+ * Arguments that are anything at all: anything invalid is a TypeError or RangeError before any
  * request, and any name that can be is a lock of its own. DLOCK_FUZZ_RUNS: how many of each kind.
  */
 import assert from 'node:assert/strict';

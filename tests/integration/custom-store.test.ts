@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { StoreError, tryAcquire } from 'dlock-js';
 import { testStore } from 'dlock-js/testing';
 import Database from 'libsql';
@@ -12,33 +12,44 @@ import { temporaryDirectory } from '../support/servers/directories.js';
 import { countTogether } from './many-processes.js';
 
 const path = join(temporaryDirectory(), 'locks.db');
-const databases: Database.Database[] = [];
-after(() => {
+const databases = new Set<Database.Database>();
+after(closeAll);
+
+function closeAll(): void {
   for (const database of databases) database.close();
-});
+  databases.clear();
+}
 
 function open(): Database.Database {
   const database = new Database(path);
-  databases.push(database);
+  databases.add(database);
   return database;
 }
-
-const database = open();
-const store = new SqliteStore(database);
 
 testStore({
   name: 'SqliteStore of the example',
   watch: false,
   persistent: true,
   create: () => ({
-    store,
+    store: new SqliteStore(open()),
     other: new SqliteStore(open()),
     others: Array.from({ length: 18 }, () => new SqliteStore(open())),
-    restart: async () => new SqliteStore(open()),
+    // All processes that use the file have ended.
+    restart() {
+      closeAll();
+      return new SqliteStore(open());
+    },
   }),
 });
 
 describe('the example', () => {
+  let database: Database.Database;
+  let store: SqliteStore;
+  before(() => {
+    database = open();
+    store = new SqliteStore(database);
+  });
+
   test('4 processes count to 200 together, no update lost, fences in order', async () => {
     await countTogether(`sqlite://${path}`, 4, 50);
   });

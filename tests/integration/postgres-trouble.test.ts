@@ -173,7 +173,7 @@ describe('postgres: trouble', () => {
 
   test('postgres.js: a connection that no longer answers is replaced', async () => {
     let isDeaf = false;
-    await using proxy = await startProxy(Number(new URL(server.url).port), (link) => {
+    await using proxy = await startProxy(server.port, (link) => {
       passOn(link);
       link.client.on('data', (data) => {
         if (isDeaf || !data.includes('dlock_locks')) return;
@@ -181,9 +181,7 @@ describe('postgres: trouble', () => {
         link.server.unpipe(link.client);
       });
     });
-    const url = new URL(server.url);
-    url.port = String(proxy.port);
-    const sql = postgres(url.href, { max: 1 });
+    const sql = postgres(server.url, { port: proxy.port, max: 1 });
     const watching = new PostgresStore(sql, { timeout: 1_000 });
     await assert.rejects(
       watching.watch('deaf', () => {}),

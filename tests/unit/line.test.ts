@@ -132,9 +132,21 @@ describe('waiting for another process', () => {
     watched.answers.acquire = [granted];
     watched.wake();
     await clock.advance(40);
-    await (await waiting).release();
+    const lease = await waiting;
     await clock.advance(1_100);
     assert.equal(watched.open, 0);
+
+    // The line stays while its process holds the lock, and begins with the shortest pause again.
+    isDeaf = true;
+    const next = acquire(watched, 'import');
+    watched.answers.acquire = [refused];
+    await lease.release();
+    attempts = 0;
+    await clock.advance(3_500);
+    assert.equal(attempts, 3);
+    watched.answers.acquire = [granted];
+    await clock.advance(1_100);
+    await (await next).release();
   });
 
   test('a wake-up while the head asks is not lost', async () => {

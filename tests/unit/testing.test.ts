@@ -237,7 +237,7 @@ const broken: readonly Broken[] = [
   ],
   [
     'a life of less than 20 ms counts as none',
-    'whoever is first behind a promise is told how long it lasts, to the last moment, or never',
+    'the first behind a promise is always told how long it still lasts, or never',
     forgettingTheEnd(),
   ],
   ...[

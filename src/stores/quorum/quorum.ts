@@ -171,8 +171,9 @@ export class QuorumStore implements LockStore {
 
   /**
    * Wakes when a majority of the members has woken within the time that one may take to carry out a
-   * release, and resolves once a majority can wake; rejects if it cannot. A single one says nothing: it wakes whenever somebody who was refused
-   * gives back what only it had granted, and so those who wait would wake each other without end.
+   * release, and resolves once a majority can wake; rejects if it cannot. A single member proves nothing: it
+   * wakes whenever somebody who was refused gives back what that member alone had granted. Waiting processes
+   * would wake each other endlessly.
    */
   async watch(name: string, wake: () => void): Promise<AsyncDisposable> {
     const wokenAt = new Map<Member, number>();
