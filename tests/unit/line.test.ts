@@ -142,8 +142,8 @@ describe('waiting for another process', () => {
     watched.answers.acquire = [refused];
     await lease.release();
     attempts = 0;
-    await clock.advance(3_500);
-    assert.equal(attempts, 3);
+    await clock.advance(5_000);
+    assert.ok(attempts >= 2, `${attempts} in five seconds`);
     watched.answers.acquire = [granted];
     await clock.advance(1_100);
     await (await next).release();
