@@ -1,4 +1,5 @@
 /** Which locks this very process holds: who waits for one of them here need not ask the store. */
+import type { Moment } from '../base/clock.js';
 import { type Lock, Registry } from './registry.js';
 
 /** One lease of this process, as those see it who wait for its lock. */
@@ -6,6 +7,8 @@ export class Holder {
   readonly #lock: Lock;
   /** Whether nobody else can hold the lock meanwhile. */
   readonly isAlone: boolean;
+  /** When the lease stops being valid, unless it ends before. */
+  deadline: Moment;
   /**
    * Called when the lease ends: it was lost, or given back by a request that just left, to lapse in
    * `after` milliseconds.
@@ -18,11 +21,16 @@ export class Holder {
    */
   heir: (() => string | undefined) | undefined;
 
-  constructor(lock: Lock, limit: number) {
+  constructor(lock: Lock, limit: number, deadline: Moment) {
     this.#lock = lock;
     this.isAlone = limit === 1;
-    const ofLock = holders.get(lock) ?? new Set();
-    holders.set(lock, ofLock.add(this));
+    this.deadline = deadline;
+  }
+
+  /** From now on those who wait see it. */
+  begin(): void {
+    const ofLock = holders.get(this.#lock) ?? new Set();
+    holders.set(this.#lock, ofLock.add(this));
   }
 
   end(release?: Promise<boolean>, after?: number): void {

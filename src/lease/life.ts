@@ -32,15 +32,15 @@ export class Life {
   readonly #loss: Loss;
   readonly #alarm = new Alarm(() => this.#tick());
   #phase: Phase = 'held';
-  #deadline: Moment;
 
   constructor(claim: Claim, start: Moment, renew: boolean, handle: WeakKey) {
     this.#claim = claim;
-    this.#deadline = deadlineOf(start, claim.ttl);
+    this.holder = new Holder(claim, claim.limit, deadlineOf(start, claim.ttl));
     this.#renewal = new Renewal(claim, start, renew, handle);
     this.#loss = new Loss(claim.name);
     this.#rest();
-    this.holder = new Holder(claim, claim.limit);
+    // Last: whatever fails before that leaves nobody in the way.
+    this.holder.begin();
   }
 
   /** Of the extensions to come, in milliseconds. */
@@ -55,7 +55,7 @@ export class Life {
 
   /** Milliseconds of validity left, as the clock has it. */
   get remaining(): number {
-    return this.#phase === 'held' ? Math.max(0, until(this.#deadline)) : 0;
+    return this.#phase === 'held' ? Math.max(0, until(this.holder.deadline)) : 0;
   }
 
   /** Aborts when the loss of the lease is noticed. */
@@ -136,7 +136,7 @@ export class Life {
     const start = now();
     const life = certainLife(this.#claim, ttl);
     // Until the answer comes, a shorter life may already be true, and a longer one not yet.
-    this.#deadline = earliest(this.#deadline, deadlineOf(start, ttl));
+    this.holder.deadline = earliest(this.holder.deadline, deadlineOf(start, ttl));
     this.#renewal.asked(start, ttl);
     this.#rest();
     try {
@@ -147,7 +147,7 @@ export class Life {
       throw error;
     }
     this.assertHeld();
-    this.#deadline = deadlineOf(start, life);
+    this.holder.deadline = deadlineOf(start, life);
     this.#renewal.granted(start, life);
     tell('renewed', this.#claim, (now) => ({ ttl, latency: now - start.monotonic }));
   }
@@ -166,7 +166,7 @@ export class Life {
 
   /** Sets the alarm for what comes next: the deadline, or a renewal. */
   #rest(): void {
-    if (this.#phase === 'held') this.#alarm.set(earliest(this.#deadline, this.#renewal.due));
+    if (this.#phase === 'held') this.#alarm.set(earliest(this.holder.deadline, this.#renewal.due));
   }
 
   #end(phase: 'stopped' | 'lost'): void {

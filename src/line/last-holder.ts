@@ -75,8 +75,10 @@ export class LastHolder {
   #ended(holder: Holder, release?: Promise<boolean>, after = 0): void {
     this.end = clock.monotonic();
     if (holder.isAlone) {
+      // A lease whose end nobody noticed in time has kept nobody out since its deadline.
+      const held = Math.min(this.end, holder.deadline.monotonic);
+      this.#heldUntil = Math.max(this.#heldUntil, held + after);
       this.end += after;
-      this.#heldUntil = this.end;
       if (after > 0) this.#lapse = later(now(), after);
     }
     if (release) this.#follow(release);

@@ -17,8 +17,8 @@ export const coreMutants: readonly Mutant[] = [
   {
     name: 'the renewed deadline counts from the answer',
     file: 'lease/life.ts',
-    text: 'this.#deadline = deadlineOf(start, life);',
-    replacement: 'this.#deadline = deadlineOf(now(), life);',
+    text: 'this.holder.deadline = deadlineOf(start, life);',
+    replacement: 'this.holder.deadline = deadlineOf(now(), life);',
   },
   {
     name: 'the wall clock is ignored',
@@ -65,7 +65,7 @@ export const coreMutants: readonly Mutant[] = [
   {
     name: 'the deadline has no timer',
     file: 'lease/life.ts',
-    text: 'this.#alarm.set(earliest(this.#deadline, this.#renewal.due))',
+    text: 'this.#alarm.set(earliest(this.holder.deadline, this.#renewal.due))',
     replacement: 'this.#alarm.set(this.#renewal.due)',
   },
   {
@@ -83,7 +83,7 @@ export const coreMutants: readonly Mutant[] = [
   {
     name: 'an extension under way keeps the longer life',
     file: 'lease/life.ts',
-    text: 'this.#deadline = earliest(this.#deadline, deadlineOf(start, ttl));',
+    text: 'this.holder.deadline = earliest(this.holder.deadline, deadlineOf(start, ttl));',
     replacement: 'void earliest;',
   },
   {
@@ -223,6 +223,12 @@ export const coreMutants: readonly Mutant[] = [
     file: 'line/line.ts',
     text: 'else waiter.fail(this.#unanswered(wait));',
     replacement: 'else waiter.serve(null);',
+  },
+  {
+    name: 'a lease counts until its end is noticed',
+    file: 'line/last-holder.ts',
+    text: 'Math.min(this.end, holder.deadline.monotonic)',
+    replacement: 'this.end',
   },
   {
     name: 'what the store said long ago counts as "held"',

@@ -293,6 +293,73 @@ export const found: readonly { readonly title: string; readonly script: Script }
     },
   },
   {
+    // The grant came after its ttl, and for a waiter that had left: the next one took it for a lease of its
+    // process that had just ended.
+    title: 'a grant that comes after its ttl lets no wait end with "held"',
+    script: {
+      seed: 1,
+      server: {
+        timeout: 500,
+        queues: false,
+        shares: false,
+        wakes: false,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
+      processes: [
+        {
+          rate: 1,
+          ordered: false,
+          sleeps: false,
+          fates: [
+            { kind: 'delivered', there: 0, back: 301 },
+            { kind: 'delivered', there: 0, back: 0 },
+            { kind: 'delivered', there: 0, back: 400 },
+          ],
+        },
+        { rate: 1, ordered: false, sleeps: false, fates: [] },
+      ],
+      steps: [
+        { after: 0, process: 0, action: { ...take, wait: 300 } },
+        { after: 300, process: 0, action: { ...take, wait: 300 } },
+        { after: 200, process: 1, action: take },
+      ],
+    },
+  },
+  {
+    // On the ordered wire to one member, an acquire and the extension behind it came after the lease was handed
+    // over and given back. The judge excused an acquire that comes last, but no extension behind it.
+    title: 'quorum: an extension may follow an acquire that comes after the lease was handed over',
+    script: {
+      seed: 1_065_956_590,
+      server: {
+        timeout: 500,
+        queues: false,
+        shares: false,
+        wakes: false,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
+      members: 3,
+      processes: [
+        {
+          rate: 1,
+          ordered: true,
+          sleeps: false,
+          fates: [{ kind: 'delivered', there: 307, back: 0 }],
+        },
+        { rate: 1, ordered: false, sleeps: false, fates: [] },
+      ],
+      steps: [
+        { after: 0, process: 0, action: { ...take, hold: 4_000 } },
+        { after: 3, process: 0, action: { do: 'extend', ttl: 20_000 } },
+        { after: 0, process: 0, action: { do: 'hand over', to: 1, delay: 0, ttl: undefined } },
+      ],
+    },
+  },
+  {
     // Two members carried out an acquire that the client had kept, when the lease had lapsed as it was to:
     // which of them may be let go, no member can know. The judge excused a minority alone.
     title: 'quorum: an acquire that comes after its lease was left to lapse is let go by nobody',

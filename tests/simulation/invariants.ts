@@ -482,11 +482,16 @@ export class Judge {
   }
 
   /**
-   * Whether an acquire that had failed came when its lease was handed over and given back. Neither
-   * process can know that the other's work is done; it costs the others one ttl.
+   * Whether an acquire that had failed came when its lease was handed over and given back, with an extension
+   * behind it or without. Neither process can know that the other's work is done; it costs the others one ttl.
    */
   #cameAfterHandOver(server: SimulatedServer, token: string): boolean {
-    return this.#handedOver.has(token) && server.lastSuccess(token)?.operation === 'acquire';
+    const came = server.lastSuccess(token, 'acquire');
+    const isGivenBack = (entry: Request & { readonly at: number }) =>
+      entry.token === token && entry.operation === 'release' && entry.at <= (came?.at ?? 0);
+    return (
+      this.#handedOver.has(token) && this.#servers.all.some(({ log }) => log.some(isGivenBack))
+    );
   }
 
   /**

@@ -98,11 +98,16 @@ export class SimulatedServer {
     return queue;
   }
 
-  /** The last request with a token that it did not refuse. */
-  lastSuccess(token: string): (typeof this.log)[number] | undefined {
+  /** The last request with a token that it did not refuse; of one operation, or of any. */
+  lastSuccess(
+    token: string,
+    operation?: Request['operation'],
+  ): (typeof this.log)[number] | undefined {
     return this.log.findLast(
       ({ answer, ...request }) =>
-        request.token === token && (answer === true || (answer !== false && answer.granted)),
+        request.token === token &&
+        (!operation || request.operation === operation) &&
+        (answer === true || (answer !== false && answer.granted)),
     );
   }
 

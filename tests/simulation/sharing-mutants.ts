@@ -29,8 +29,8 @@ export const sharingMutants: readonly Mutant[] = [
   {
     name: 'a lease makes its process forget those before it',
     file: 'lease/holders.ts',
-    text: 'holders.set(lock, ofLock.add(this));',
-    replacement: 'holders.set(lock, new Set([this]));',
+    text: 'holders.set(this.#lock, ofLock.add(this));',
+    replacement: 'holders.set(this.#lock, new Set([this]));',
   },
   {
     name: 'whoever shares a lock passes it on within the line',
