@@ -70,8 +70,11 @@ export interface LockStore {
   /**
    * Sets the remaining life to `ttl` milliseconds, up or down, if `token` still holds the lock, in one atomic
    * step. Resolves to false if it does not; then nothing was changed or created.
+   *
+   * `limit` is that with which the token acquired the lock, for a store that is made of stores and takes the
+   * lock again at those that lost it. All other stores ignore it.
    */
-  extend(name: string, token: string, ttl: number): Promise<boolean>;
+  extend(name: string, token: string, ttl: number, limit?: number): Promise<boolean>;
 
   /**
    * Frees the lock if `token` still holds it, in one atomic step. Resolves to false if it does not; then

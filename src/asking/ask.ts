@@ -96,8 +96,8 @@ export async function askToExtend(
   }
 }
 
-async function extend({ store, name, token }: Claim, ttl: number): Promise<boolean> {
-  const answer = await store.extend(name, token, ttl);
+async function extend({ store, name, token, limit }: Claim, ttl: number): Promise<boolean> {
+  const answer = await store.extend(name, token, ttl, limit);
   return expected(answer, answer);
 }
 

@@ -100,7 +100,7 @@ export function altered(store: LockStore, replaced: Partial<LockStore>): LockSto
     ordered: store.ordered,
     limits: store.limits,
     acquire: (...request) => store.acquire(...request),
-    extend: (name, token, ttl) => store.extend(name, token, ttl),
+    extend: (...request) => store.extend(...request),
     release: (...request) => store.release(...request),
     ...(store.acquireShared && { acquireShared: store.acquireShared.bind(store) }),
     ...(store.watch && { watch: store.watch.bind(store) }),

@@ -35,7 +35,7 @@ const runs = Number(process.env.DLOCK_FUZZ_RUNS ?? 200);
 
 /** A store that counts what it is asked, and grants it. */
 function countingStore(options: object = {}) {
-  const memory = new MemoryStore();
+  const memory: LockStore = new MemoryStore();
   const asked = { requests: 0 };
   const store = altered(memory, {
     acquire: (...request) => {

@@ -52,8 +52,8 @@ class CountedStore implements LockStore {
     return this.watch || answer.granted ? answer : { granted: false };
   }
 
-  extend(...request: Parameters<LockStore['extend']>): Promise<boolean> {
-    return this.#travel(() => this.#memory.extend(...request));
+  extend(lock: string, token: string, ttl: number): Promise<boolean> {
+    return this.#travel(() => this.#memory.extend(lock, token, ttl));
   }
 
   release(...request: Parameters<LockStore['release']>): Promise<boolean> {

@@ -360,6 +360,48 @@ export const found: readonly { readonly title: string; readonly script: Script }
     },
   },
   {
+    // The member had refused the reader, and forgot that it was one; the vote that it gave later kept out others.
+    title: 'quorum: a reader gets a vote as a reader from a member that had refused it at first',
+    script: {
+      seed: -527_103_558,
+      server: {
+        timeout: 500,
+        queues: false,
+        shares: true,
+        wakes: false,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
+      members: 3,
+      processes: [
+        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        {
+          rate: 1,
+          ordered: false,
+          sleeps: false,
+          fates: [
+            { kind: 'delivered', there: 0, back: 0 },
+            { kind: 'delivered', there: 5, back: 1 },
+            { kind: 'reply lost', there: 0, fails: 0 },
+            { kind: 'delivered', there: 0, back: 0 },
+            { kind: 'delivered', there: 20, back: 0 },
+            { kind: 'late', fails: 0, share: 0 },
+            { kind: 'delivered', there: 0, back: 0 },
+            { kind: 'sent again', there: 12, again: 0, back: 0 },
+          ],
+        },
+      ],
+      steps: [
+        { after: 0, process: 2, action: { ...once(58, 150), do: 'locked', limit: 1 } },
+        { after: 64, process: 0, action: { ...take, limit: Infinity, hold: 4_000 } },
+        { after: 46, process: 0, action: { do: 'restart', member: 0, ms: 0, memory: 'empty' } },
+        { after: 0, process: 0, action: { do: 'extend', ttl: undefined } },
+      ],
+    },
+  },
+  {
     // Two members carried out an acquire that the client had kept, when the lease had lapsed as it was to:
     // which of them may be let go, no member can know. The judge excused a minority alone.
     title: 'quorum: an acquire that comes after its lease was left to lapse is let go by nobody',

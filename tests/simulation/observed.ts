@@ -37,9 +37,9 @@ export class Observed implements LockStore {
     return this.#observe(request, this.#store.acquire(name, token, ttl, patience));
   }
 
-  extend(name: string, token: string, ttl: number): Promise<boolean> {
+  extend(name: string, token: string, ttl: number, limit?: number): Promise<boolean> {
     const request = { operation: 'extend', name, token, ttl } as const;
-    return this.#observe(request, this.#store.extend(name, token, ttl));
+    return this.#observe(request, this.#store.extend(name, token, ttl, limit));
   }
 
   release(name: string, token: string, heir?: string): Promise<boolean> {

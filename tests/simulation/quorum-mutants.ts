@@ -129,4 +129,10 @@ export const quorumMutants: readonly Mutant[] = [
     text: 'watch.then((opened) => opened[Symbol.asyncDispose]()).catch(() => {});',
     replacement: 'watch.catch(() => {});',
   },
+  {
+    name: 'a vote is given again to a reader as to a writer',
+    file: 'stores/quorum/quorum.ts',
+    text: 'isShared: limit > 1 };',
+    replacement: 'isShared: false };',
+  },
 ];

@@ -37,7 +37,7 @@ afterEach(() => {
 });
 
 /** Another process, too: it has lines of its own. */
-function observed(memory: MemoryStore): LockStore {
+function observed(memory: LockStore): LockStore {
   const ask = <T>(request: string, send: () => Promise<T>): Promise<T> => {
     requests.push(request);
     return (instead[request] as undefined | (() => Promise<T>))?.() ?? send();

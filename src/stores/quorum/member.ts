@@ -11,7 +11,7 @@ interface Vote {
   readonly name: string;
   readonly token: string;
   /** Whether it holds the lock beside others. */
-  isShared: boolean;
+  readonly isShared: boolean;
   readonly acquires: Doubt;
   readonly releases: Doubt;
   /** The longest life that was asked for. */
@@ -54,11 +54,10 @@ export class Member {
    * asked for while it is being taken back, or a release of it may still be carried out: that could
    * take away what is granted now.
    */
-  async acquire({ name, token, ttl, isShared }: Bid, limit: number): Promise<Attempt> {
-    const vote = this.#vote(name, token, ttl);
-    vote.isShared = isShared;
+  async acquire(bid: Bid, limit: number): Promise<Attempt> {
+    const vote = this.#vote(bid);
     if (vote.givenBack) throw new Error('it has yet to give back what it granted before');
-    return this.#within(limit, this.#take(vote, ttl));
+    return this.#within(limit, this.#take(vote, bid.ttl));
   }
 
   /**
@@ -66,8 +65,9 @@ export class Member {
    * long as that could still shorten the life, a yes is no vote for the longer one: it counts as a
    * failure.
    */
-  async extend(name: string, token: string, ttl: number, limit: number): Promise<boolean> {
-    const vote = this.#vote(name, token, ttl);
+  async extend(bid: Bid, limit: number): Promise<boolean> {
+    const { ttl } = bid;
+    const vote = this.#vote(bid);
     vote.extension = { ttl, start: clock.monotonic() };
     vote.inDoubt = stillInDoubt(vote.inDoubt);
     const isCertain = shortestLife(ttl, vote.inDoubt) === ttl;
@@ -99,7 +99,7 @@ export class Member {
 
   /** What cannot be released now is taken back in the background. */
   async release(name: string, token: string, limit: number): Promise<boolean> {
-    const vote = this.#vote(name, token, 0);
+    const vote = this.#vote({ name, token, ttl: 0, isShared: false });
     const isLast = vote.acquires.isOver;
     const answer = this.#within(limit, this.#sendRelease(vote));
     if (vote.givenBack) return answer;
@@ -149,7 +149,9 @@ export class Member {
   }
 
   #sendExtend(vote: Vote, ttl: number): Promise<boolean> {
-    const request = this.#expecting(() => this.#store.extend(vote.name, vote.token, ttl));
+    const { name, token } = vote;
+    const limit = vote.isShared ? Infinity : 1;
+    const request = this.#expecting(() => this.#store.extend(name, token, ttl, limit));
     vote.inDoubt = [...vote.inDoubt, { ttl, request: new Doubt(this.#timeout, [request]) }];
     return request;
   }
@@ -183,7 +185,7 @@ export class Member {
     this.#forget(vote);
   }
 
-  #vote(name: string, token: string, ttl: number): Vote {
+  #vote({ name, token, ttl, isShared }: Bid): Vote {
     const key = keyOf(name, token);
     const known = this.#votes.get(key);
     if (known) {
@@ -194,7 +196,7 @@ export class Member {
     const vote: Vote = {
       name,
       token,
-      isShared: false,
+      isShared,
       acquires: new Doubt(this.#timeout),
       releases: new Doubt(this.#timeout),
       ttl,

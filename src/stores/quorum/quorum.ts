@@ -137,11 +137,12 @@ export class QuorumStore implements LockStore {
    * lease a majority holds the lock, and that any two majorities have a member in common. What a member
    * must not do is as before: forget, and come back while a lease still counts on its vote.
    */
-  async extend(name: string, token: string, ttl: number): Promise<boolean> {
+  async extend(name: string, token: string, ttl: number, limit = 1): Promise<boolean> {
     checkRequest('extend', token, ttl);
+    const bid = { name, token, ttl, isShared: limit > 1 };
     const end = clock.monotonic() + ttl;
     const asked = this.#members.map((member) => {
-      const answer = member.extend(name, token, ttl, this.#limit);
+      const answer = member.extend(bid, this.#limit);
       return { member, answer };
     });
     const poll = new Poll<(typeof asked)[number], boolean>(this.#majority, (isHeld) => isHeld);

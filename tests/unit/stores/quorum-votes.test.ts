@@ -69,6 +69,33 @@ describe('quorum: a vote that was lost', () => {
     await assertTaken(stores[0], 'import');
   });
 
+  test('is given again to a reader as a reader, though the member had refused it at first', async () => {
+    const [first] = stores;
+    const store = new QuorumStore(stores);
+    await first.acquire('import', thief, ttl);
+    const lease = await tryAcquire(store, 'import', { limit: Infinity });
+    assert.ok(lease);
+    await first.release('import', thief);
+    await lease.extend();
+    await settled();
+    assert.equal((await first.acquireShared('import', thief, ttl, Infinity)).granted, true);
+    await first.release('import', thief);
+    assert.equal((await first.acquire('import', thief, ttl)).granted, false, 'it has its vote');
+  });
+
+  test('is given again to a reader as a reader, in the process that adopted its lease', async () => {
+    const [first] = stores;
+    const lease = await tryAcquire(new QuorumStore(stores), 'import', { limit: Infinity });
+    assert.ok(lease);
+    await first.release('import', lease.token);
+    const adopted = await adopt(new QuorumStore(stores), lease.handOver());
+    await settled();
+    assert.ok(adopted);
+    assert.equal((await first.acquireShared('import', thief, ttl, Infinity)).granted, true);
+    await first.release('import', thief);
+    assert.equal((await first.acquire('import', thief, ttl)).granted, false, 'it has its vote');
+  });
+
   test('is given again to a member that says no late, for the rest of the life', async () => {
     const { member, open } = gated(stores[0], 'requests', 'extend');
     const store = await held([member, stores[1], stores[2]]);
@@ -164,9 +191,9 @@ describe('quorum: an extension that may still come', () => {
     const late = gated(one, 'requests', 'extend');
     let isTwoDown = false;
     const flaky = altered(two, {
-      async extend(...request) {
+      async extend(...[name, token, ttl]) {
         if (isTwoDown) throw cut;
-        return two.extend(...request);
+        return two.extend(name, token, ttl);
       },
     });
     let sent = 0;
