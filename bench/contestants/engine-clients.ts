@@ -1,5 +1,6 @@
 /** The clients of the engines, each a pool that is large enough to carry what is asked at once. */
-import { Agent, request } from 'node:http';
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { createPool } from 'mysql2/promise';
 import pg from 'pg';
 
@@ -46,4 +47,27 @@ export function openEtcd(port: number | undefined): Etcd {
       sent.end(JSON.stringify(body));
     });
   return { ask, close: () => agent.destroy() };
+}
+
+/** What a client is told by the server as it happens. */
+export interface News {
+  /** Resolves when it is told the next time. */
+  next(): Promise<unknown>;
+  close(): unknown;
+}
+
+export async function openPgNews(port: number | undefined, channel: string): Promise<News> {
+  const client = new pg.Client(`postgres://postgres@127.0.0.1:${port}/postgres`);
+  await client.connect();
+  await client.query(`LISTEN ${channel}`);
+  return { next: () => once(client, 'notification'), close: () => client.end() };
+}
+
+/** @param key in base64. */
+export async function openEtcdNews(port: number | undefined, key: string): Promise<News> {
+  const sent = request(`http://127.0.0.1:${port}/v3/watch`, { method: 'POST', agent: false });
+  sent.end(JSON.stringify({ create_request: { key } }));
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  await once(response, 'data');
+  return { next: () => once(response, 'data'), close: () => sent.destroy() };
 }

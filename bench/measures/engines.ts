@@ -2,6 +2,7 @@
  * Measure k: PostgreSQL, MariaDB and etcd. The cycle beside the bare client with the same statements, the
  * bursts of b and c, the hand-over between processes in round trips of each, and the waiters of d.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Contestant, Engine } from '../contestants/contestant.js';
 import { engines } from '../contestants/engines.js';
 import { median, spread } from '../statistics.js';
@@ -65,6 +66,8 @@ async function burstTable(bench: Bench, crew: Crew): Promise<Table> {
 interface RoundTrips {
   readonly read: () => Promise<unknown>;
   readonly write: () => Promise<unknown>;
+  /** The least that a hand-over can be: a write, the news of it, and a write. Undefined: there is no news. */
+  readonly handOver: (() => Promise<unknown>) | undefined;
   readonly close: () => unknown;
 }
 
@@ -75,19 +78,50 @@ interface Queries {
 }
 
 async function roundTripsOf(engine: Engine, port: number | undefined): Promise<RoundTrips> {
-  const { openEtcd, openMysql, openPg } = await import('../contestants/engine-clients.js');
-  if (engine === 'etcd') {
-    const { ask, close } = openEtcd(port);
-    const [key, value] = ['cm91bmQ=', 'dHJpcA=='];
-    const read = () => ask('kv/range', { key });
-    return { read, write: () => ask('kv/put', { key, value }), close };
-  }
+  if (engine === 'etcd') return roundTripsOfEtcd(port);
+  const { openMysql, openPg } = await import('../contestants/engine-clients.js');
   const isPostgres = engine === 'postgres';
   const pool: Queries = isPostgres ? openPg(port) : openMysql(port);
   const row = isPostgres ? 'WHERE key = (SELECT key FROM dlock_locks LIMIT 1)' : 'LIMIT 1';
   const update = `UPDATE dlock_locks SET fence = fence + 1 ${row}`;
   const read = () => pool.query('SELECT 1');
-  return { read, write: () => pool.query(update), close: () => pool.end() };
+  const write = () => pool.query(update);
+  if (isPostgres) return { read, write, ...(await leastOfPostgres(port, pool, update)) };
+  return { read, write, handOver: undefined, close: () => pool.end() };
+}
+
+type Least = Pick<RoundTrips, 'handOver' | 'close'>;
+
+async function leastOfPostgres(
+  port: number | undefined,
+  pool: Queries,
+  update: string,
+): Promise<Least> {
+  const { openPg, openPgNews } = await import('../contestants/engine-clients.js');
+  const [next, news] = [openPg(port), await openPgNews(port, 'news')];
+  const release = `WITH released AS (${update} RETURNING key) SELECT pg_notify('news', key) FROM released`;
+  const handOver = async () => {
+    const told = news.next();
+    await Promise.all([pool.query(release), told.then(() => next.query(update))]);
+  };
+  return { handOver, close: () => Promise.all([pool.end(), next.end(), news.close()]) };
+}
+
+async function roundTripsOfEtcd(port: number | undefined): Promise<RoundTrips> {
+  const { openEtcd, openEtcdNews } = await import('../contestants/engine-clients.js');
+  const [client, next] = [openEtcd(port), openEtcd(port)];
+  const [key, value] = ['cm91bmQ=', 'dHJpcA=='];
+  const news = await openEtcdNews(port, key);
+  const read = () => client.ask('kv/range', { key });
+  const write = () => client.ask('kv/put', { key, value });
+  const handOver = async () => {
+    const told = news.next();
+    await Promise.all([write(), told.then(() => next.ask('kv/put', { key: value, value }))]);
+  };
+  const close = () => {
+    for (const each of [client, next, news]) each.close();
+  };
+  return { read, write, handOver, close };
 }
 
 async function handOverTable(bench: Bench): Promise<Table> {
@@ -96,8 +130,8 @@ async function handOverTable(bench: Bench): Promise<Table> {
   for (const contestant of ours) rows.push(await handOverRow(contestant, bench));
   return {
     title: 'From a release to the next process',
-    text: `As in measure c, ${handOvers} times; beside it two requests of a client that was at rest as long: the least that the server can be asked (\`SELECT 1\`, a range), and a write of one key.`,
-    columns: ['', 'ms', 'a read, ms', 'a write, ms', 'in reads', 'in writes'],
+    text: `As in measure c, ${handOvers} times; beside it what clients at rest take for the least that the server can be asked (\`SELECT 1\`, a range), for a write of one key, and for the least that a hand-over can be, within one process: a write, the news of it, and a write of another client.`,
+    columns: ['', 'ms', 'a read, ms', 'a write, ms', 'the least, ms', 'in reads', '× the least'],
     rows,
   };
 }
@@ -105,25 +139,35 @@ async function handOverTable(bench: Bench): Promise<Table> {
 async function handOverRow(contestant: Contestant, bench: Bench): Promise<string[]> {
   const engine = contestant.server as Engine;
   const entry = await entryOf(letter, contestant, { processes: 2, waiters: 1 }, bench);
-  const { read, write, close } = await roundTripsOf(engine, bench.addresses[engine]);
+  const {
+    read,
+    write,
+    handOver: least,
+    close,
+  } = await roundTripsOf(engine, bench.addresses[engine]);
   const times: number[] = [];
   const reads: number[] = [];
   const writes: number[] = [];
+  const leasts: number[] = [];
   await interleave([entry], handOvers, async () => {
     await attempt(entry, async () => void times.push(await handOver(entry)));
     reads.push(await timed(read));
     writes.push(await timed(write));
+    // At rest as long as before a hand-over.
+    await sleep(200);
+    if (least) leasts.push(await timed(least));
   });
   await close();
   await end(entry);
-  if (entry.failure) return [contestant.name, entry.failure, '', '', '', ''];
-  const [time, aRead, aWrite] = [median(times), median(reads), median(writes)];
+  if (entry.failure) return [contestant.name, entry.failure, '', '', '', '', ''];
+  const [time, aRead] = [median(times), median(reads)];
   return [
     contestant.name,
     withSpread(spread(times)),
     number(aRead),
-    number(aWrite),
+    number(median(writes)),
+    least ? number(median(leasts)) : 'no news',
     number(time / aRead),
-    number(time / aWrite),
+    least ? number(time / median(leasts)) : '',
   ];
 }

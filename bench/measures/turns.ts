@@ -12,16 +12,21 @@ import { freshName, proxied } from './crowd.js';
 import type { Bench, Figure, Measure } from './measure.js';
 
 const counts = [2, 4, 16, 64];
-/** How long the work under the lock takes, and how long the processes go on, in milliseconds. */
+/** How long the work under the lock takes, in milliseconds. */
 const work = 20;
+/**
+ * All come at once, and open what they are woken by: that is done before sections and requests are counted. Then
+ * for how long they are. In milliseconds.
+ */
+const runIn = 3_000;
 const duration = 10_000;
 /** Whoever has had no turn a while after that never will, within what this measure takes. */
-const patience = 15_000;
+const patience = runIn + 15_000;
 
 /** What one process had. */
 interface Share {
   readonly sections: number;
-  /** In milliseconds. */
+  /** From the very start, in milliseconds. */
   readonly longestWait: number;
 }
 
@@ -51,7 +56,7 @@ export const turnsMeasure: Measure = {
     }
     const tables: Table[] = counts.map((count, index) => ({
       title: `${count} processes`,
-      text: `For ${duration / 1_000} s. Served in turn, each would wait ${(count - 1) * work} ms, and a little for the hand-over. A wait that had not ended ${patience / 1_000} s after the start counts as long as it took until then.`,
+      text: `For ${duration / 1_000} s, which begin ${runIn / 1_000} s after all came at once; the longest wait is from the very start. Served in turn, each would wait ${(count - 1) * work} ms, and a little for the hand-over. A wait that had not ended ${patience / 1_000} s after the start counts as long as it took until then.`,
       columns,
       rows: [
         ...here.map((each) => rowOf(each.name, outcomes.get(each)?.[index])),
@@ -125,12 +130,14 @@ async function outcomeOf(
       workers.push(...(await Promise.all(starting)));
     }
     for (const worker of workers) await worker.ask('warmUp', { name: freshName() });
-    const before = proxy?.commands ?? 0;
     const name = freshName();
-    const shares = await Promise.all(
-      workers.map((worker) => worker.ask<Share>('takeTurns', { name })),
-    );
-    return { shares, requests: proxy && proxy.commands - before };
+    const taking = Promise.all(workers.map((worker) => worker.ask<Share>('takeTurns', { name })));
+    taking.catch(() => {});
+    await sleep(runIn);
+    const before = proxy?.commands ?? 0;
+    await sleep(duration);
+    const requests = proxy && proxy.commands - before;
+    return { shares: await taking, requests };
   } finally {
     for (const worker of workers) worker.end();
   }
@@ -141,12 +148,13 @@ async function takeTurns(session: Session, { name }: { name: string }): Promise<
   const begun = performance.now();
   let [sections, longestWait, asked] = [0, 0, begun];
   const waited = () => Math.max(longestWait, performance.now() - asked);
+  const lasts = (ms: number) => performance.now() < begun + ms;
   const turns = async () => {
-    while (performance.now() < begun + duration) {
+    while (lasts(runIn + duration)) {
       asked = performance.now();
       await session.section(name, async () => {
         longestWait = waited();
-        sections += 1;
+        if (!lasts(runIn) && lasts(runIn + duration)) sections += 1;
         await sleep(work);
       });
       asked = Infinity;
