@@ -53,13 +53,17 @@ export class Lookout {
     return until - clock.monotonic();
   }
 
-  /** The head asks: whatever wakes it from now on may be news to the store's answer. */
+  /**
+   * The head asks: whatever wakes it from now on may be news to the store's answer. An alarm that is still to come
+   * holds: the answer may be given right before what it is set for.
+   */
   asking(): void {
-    this.#wakeAt = Infinity;
+    if (this.#wakeAt <= clock.monotonic()) this.#wakeAt = Infinity;
     this.#askBy = Infinity;
   }
 
   granted(): void {
+    this.#wakeAt = Infinity;
     this.#courtesy.granted();
   }
 

@@ -267,6 +267,12 @@ export const coreMutants: readonly Mutant[] = [
     replacement: 'if (after === undefined)',
   },
   {
+    name: 'an alarm is forgotten when the head asks',
+    file: 'line/lookout.ts',
+    text: 'if (this.#wakeAt <= clock.monotonic()) this.#wakeAt = Infinity;',
+    replacement: 'this.#wakeAt = Infinity;',
+  },
+  {
     name: 'news that comes while the head asks is lost',
     file: 'line/lookout.ts',
     text: 'Math.min(this.#longestRest(keptFor), retryAfter, last, woken)',

@@ -31,8 +31,10 @@ const group: TakeAll = {
 /** Of a message that takes 1 ms each way, and of one whose answer takes longer. */
 const prompt: Fate = { kind: 'delivered', there: 1, back: 1 };
 const slow: Fate = { ...prompt, back: 60 };
+const atOnce: Fate = { kind: 'delivered', there: 0, back: 0 };
 
-const reader: Take = { ...take, ttl: 20_000, limit: 2, wait: Infinity };
+const patient: Take = { ...take, ttl: 20_000, wait: Infinity };
+const reader: Take = { ...patient, limit: 2 };
 
 export const found: readonly { readonly title: string; readonly script: Script }[] = [
   {
@@ -457,6 +459,47 @@ export const found: readonly { readonly title: string; readonly script: Script }
         { after: 0, process: 0, action: { ...reader, abortAfter: 7 } },
         { after: 0, process: 1, action: { ...reader, hold: 7_000 } },
         { after: 0, process: 0, action: { ...reader, limit: 1, hold: 7_000 } },
+      ],
+    },
+  },
+  {
+    // A waiter behind it made the head ask 2 ms before the promise to the next was over, and the alarm that was set
+    // for that moment was forgotten.
+    title: 'an alarm that is still to come holds, whatever makes the head ask before',
+    script: {
+      seed: 527_062_188,
+      server: {
+        timeout: 500,
+        queues: true,
+        shares: false,
+        wakes: true,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
+      processes: [
+        {
+          rate: 1,
+          ordered: false,
+          sleeps: false,
+          fates: [{ kind: 'delivered', there: 3, back: 3 }],
+        },
+        {
+          rate: 1,
+          ordered: false,
+          sleeps: false,
+          fates: [...Array(3).fill(atOnce), { kind: 'late', fails: 0, share: 0 }],
+        },
+        { rate: 1, ordered: false, sleeps: false, fates: [] },
+      ],
+      steps: [
+        { after: 0, process: 2, action: { ...patient, hold: 10 } },
+        { after: 0, process: 0, action: patient },
+        { after: 1, process: 1, action: { ...patient, hold: 7_000 } },
+        { after: 10, process: 0, action: { ...patient, wait: 2_000, hold: 7_000 } },
+        { after: 0, process: 0, action: patient },
+        { after: 0, process: 0, action: patient },
+        { after: 3, process: 0, action: { ...patient, hold: 7_000 } },
       ],
     },
   },

@@ -35,7 +35,8 @@ export class Judge {
   readonly #users = new Map<string, Set<SimulatedProcess>>();
   /** Tokens whose key may stay until it lapses, by the store's clock. */
   readonly #excused = new Map<string, string>();
-  readonly #handedOver = new Set<string>();
+  /** By token: when its lease was handed over, the last time. */
+  readonly #handedOver = new Map<string, number>();
   /** What processes have sent and not heard of, and since when they wait for it. */
   readonly #inFlight = new Map<Request, { process: SimulatedProcess; since: number }>();
   /** When a process was told of the end of a request, by its monotonic clock. */
@@ -69,9 +70,9 @@ export class Judge {
     this.#turns.disturbed(process, ms);
   }
 
-  /** The same for one of its messages. */
-  befallen(process: SimulatedProcess, fate: Fate): void {
-    this.#turns.befallen(process, fate);
+  /** The same for one of its messages, which reaches the store within `ms`. */
+  befallen(process: SimulatedProcess, fate: Fate, ms: number): void {
+    this.#turns.befallen(process, fate, ms);
   }
 
   /** A process asks with patience. */
@@ -220,7 +221,7 @@ export class Judge {
 
   handedOver(tenure: Tenure): void {
     this.excuse(tenure, 'handed over');
-    this.#handedOver.add(tenure.lease.token);
+    this.#handedOver.set(tenure.lease.token, this.#world.now);
   }
 
   killed(process: SimulatedProcess): void {
@@ -460,6 +461,7 @@ export class Judge {
       this.#excused.has(token) ||
       this.#lapses(name, token) ||
       this.#cameAfterHandOver(server, token) ||
+      this.#missedHandOver(server, token) ||
       this.#cameAfterLapse(server, token);
     const left = Math.round(end - this.#world.now);
     const details = `${name} is held by ${token.slice(0, 4)} for another ${left} ms`;
@@ -492,6 +494,15 @@ export class Judge {
     return (
       this.#handedOver.has(token) && this.#servers.all.some(({ log }) => log.some(isGivenBack))
     );
+  }
+
+  /**
+   * Whether a member of a quorum has heard nothing of a lease since that was handed over. Whoever gives it back
+   * knows the ttl that it had asked for itself, and need not ask the member for longer than that.
+   */
+  #missedHandOver(server: SimulatedServer, token: string): boolean {
+    const { at = Infinity } = server.lastSuccess(token) ?? {};
+    return this.#servers.isQuorum && at <= (this.#handedOver.get(token) ?? -Infinity);
   }
 
   /**

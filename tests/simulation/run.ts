@@ -15,7 +15,7 @@ import { randomFrom, World } from './world.js';
 export type MakeCore = Awaited<ReturnType<typeof compileCore>>;
 
 /** After so many steps a run that has not come to rest never will. */
-const endless = 20_000;
+const endless = 100_000;
 
 /** Throws the violation that it finds, or answers what kinds of things occurred. */
 export async function play(

@@ -64,10 +64,10 @@ export class Turns {
     this.#waiting.delete(process);
   }
 
-  /** What befalls a message of the process. */
-  befallen(process: SimulatedProcess, fate: Fate): void {
+  /** What befalls a message of the process, which reaches the store within `ms`. */
+  befallen(process: SimulatedProcess, fate: Fate, ms: number): void {
     const times = Object.values(fate).filter((value) => typeof value === 'number');
-    const slowest = Math.max(...times);
+    const slowest = Math.max(ms, ...times);
     if (fate.kind !== 'delivered') this.disturbed(process, slowest + 2_000);
     else if (slowest > prompt / 4) this.disturbed(process, 2 * slowest);
   }

@@ -192,7 +192,6 @@ export class Wire implements LockStore {
 
   #wakeUp(watcher: () => void, wake: (news?: News) => void, news?: News): void {
     const fate = this.#nextFate();
-    this.#judge.befallen(this.#process, fate);
     if ('fails' in fate) this.#world.tell('wake-up lost', this.#process.name);
     else {
       this.#world.in(fate.there, () => {
@@ -205,12 +204,13 @@ export class Wire implements LockStore {
 
   #nextFate(): Fate {
     const next = this.#healed ? undefined : this.#fates.next();
-    return next && !next.done ? next.value : prompt;
+    const fate = next && !next.done ? next.value : prompt;
+    this.#judge.befallen(this.#process, fate, Math.max(0, ...arrivalsOf(fate, this.timeout)));
+    return fate;
   }
 
   #transmit<T>(about: () => string, carryOut: (answer: (answer: T) => void) => void): Promise<T> {
     const fate = this.#nextFate();
-    this.#judge.befallen(this.#process, fate);
     this.#world.tell(fate.kind, this.#process.name, () => `${about()} ${JSON.stringify(fate)}`);
     return new Promise<T>((resolve, reject) => {
       const number = ++this.#sent;

@@ -1,7 +1,7 @@
 /**
- * The report of a test run: that of Node.js, which ends with what failed, and before that how long each
- * part and its slowest files took. Files run side by side, and so do the parts. In JavaScript, since
- * Node.js loads it as it is.
+ * The report of a test run: that of Node.js, which ends with what failed, and before that how long all of it
+ * took; and the files of each part, which run side by side, in sum, and its slowest. In JavaScript, since Node.js
+ * loads it as it is.
  */
 import { resolve } from 'node:path';
 import { Readable } from 'node:stream';
@@ -38,14 +38,16 @@ function summary(files) {
     const [, part, name] = /.*[\\/]tests[\\/](.+?)[\\/](.+)\.\w+$/.exec(file);
     return { part, file: `${name}.ts`, begin, end };
   });
-  const parts = [...new Set(spans.map(({ part }) => part))];
-  return parts.map((part) => {
+  const parts = [...new Set(spans.map(({ part }) => part))].sort();
+  const begin = Math.min(...spans.map((span) => span.begin));
+  const end = Math.max(...spans.map((span) => span.end));
+  const lines = parts.map((part) => {
     const own = spans.filter((span) => span.part === part).sort((a, b) => length(b) - length(a));
-    const begin = Math.min(...own.map((span) => span.begin));
-    const end = Math.max(...own.map((span) => span.end));
+    const sum = own.reduce((sum, span) => sum + length(span), 0);
     const slowest = own.slice(0, 3).map((span) => `${span.file} ${seconds(length(span))}`);
-    return `${part}: ${seconds(end - begin)}, the longest of ${own.length}: ${slowest.join(', ')}`;
+    return `${part}: ${own.length} files of ${seconds(sum)} in sum, the longest: ${slowest.join(', ')}`;
   });
+  return [...lines, `all of them, side by side: ${seconds(end - begin)}`];
 }
 
 const length = ({ begin, end }) => end - begin;

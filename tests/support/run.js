@@ -13,9 +13,18 @@ import { build } from 'esbuild';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const args = process.argv.slice(2);
 const isTest = (arg) => arg.endsWith('.test.ts');
-/** Files of one subject stand side by side in the alphabet, and would all load the same servers at once. */
+/**
+ * Files of one subject stand side by side in the alphabet, and would all load the same servers at once; those that
+ * compute stand behind those that wait.
+ */
 const spread = (files) =>
   [0, 1, 2, 3].flatMap((offset) => files.filter((_, index) => index % 4 === offset));
+const tests = spread(args.filter(isTest));
+const withoutType = (file) => file.replace(/\.ts$/, '');
+/** Node.js runs files in the order of their paths, so a built one begins with its number. */
+const builtAs = new Map(
+  tests.map((file, index) => [file, `${1_000 + index}/${withoutType(file)}`]),
+);
 /** What processes import that tests start: see `built` in workers.ts. */
 const imported = ['tests/support/servers.ts', 'tests/support/servers/postgres.ts'];
 
@@ -38,7 +47,10 @@ const besideSource = {
 
 await build({
   absWorkingDir: root,
-  entryPoints: [...args.filter(isTest), ...imported],
+  entryPoints: [
+    ...tests.map((file) => ({ in: file, out: builtAs.get(file) })),
+    ...imported.map((file) => ({ in: file, out: withoutType(file) })),
+  ],
   outdir: built,
   outbase: root,
   bundle: true,
@@ -54,7 +66,6 @@ await build({
   plugins: [besideSource],
 });
 
-const tests = spread(args.filter(isTest));
 /** Of files that are built together, Node.js cannot tell which lines of their sources have run. */
 const isMeasured = args.includes('--experimental-test-coverage');
 const run = spawn(
@@ -64,13 +75,9 @@ const run = spawn(
     ...(isMeasured ? ['--import', 'tsx'] : []),
     '--test',
     ...args.filter((arg) => !isTest(arg)),
-    ...(isMeasured ? tests : tests.map(builtFrom)),
+    ...(isMeasured ? tests : tests.map((file) => join(built, `${builtAs.get(file)}.mjs`))),
   ],
   { stdio: 'inherit', env: { ...process.env, DLOCK_TESTS_BUILT: built } },
 );
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => run.kill(signal));
 run.once('exit', (code) => process.exit(code ?? 1));
-
-function builtFrom(file) {
-  return join(built, file.replace(/\.ts$/, '.mjs'));
-}
