@@ -176,12 +176,12 @@ export async function attempt(
     }
     const { retryAfter, holder, placeFor } = answer;
     tell('refused', claim, (now) => ({ retryAfter, latency: now - start.monotonic }));
-    if (claim.acquires.isOver && patience !== undefined && placeFor !== undefined) {
+    if (claim.acquires.isAnswered && patience !== undefined && placeFor !== undefined) {
       const giveUp = () => void undo(claim);
       const kept = { token: claim.token, keptFor: placeFor, giveUp };
       return { granted: false, retryAfter, holder, place: kept };
     }
-    if (!claim.acquires.isOver || place) void undo(claim);
+    if (!claim.acquires.isAnswered || place) void undo(claim);
     return { granted: false, retryAfter, holder };
   } catch (error) {
     void undo(claim);

@@ -9,6 +9,7 @@ import { clock, idlePause } from './clock.js';
 export class Doubt {
   readonly #timeout: number;
   readonly #underWay = new Set<Promise<unknown>>();
+  #hasFailed = false;
   #end = -Infinity;
 
   constructor(timeout: number, requests: readonly Promise<unknown>[] = []) {
@@ -24,8 +25,19 @@ export class Doubt {
     };
     request.then(
       () => settle(0),
-      () => settle(this.#timeout),
+      () => {
+        this.#hasFailed = true;
+        settle(this.#timeout);
+      },
     );
+  }
+
+  /**
+   * All were answered, so nothing but what they answered has been done. Of one that failed before the last answer
+   * came, nobody can say whether it was carried out after that was given, even once it is over.
+   */
+  get isAnswered(): boolean {
+    return this.#underWay.size === 0 && !this.#hasFailed;
   }
 
   /**

@@ -101,8 +101,8 @@ export const coreMutants: readonly Mutant[] = [
   {
     name: 'what failed is taken for what never comes',
     file: 'base/doubt.ts',
-    text: '() => settle(this.#timeout),',
-    replacement: '() => settle(0),',
+    text: 'settle(this.#timeout);',
+    replacement: 'settle(0);',
   },
   {
     name: 'renewal is not stopped by a release',
@@ -251,8 +251,14 @@ export const coreMutants: readonly Mutant[] = [
   {
     name: 'a token is used again although its fate is in doubt',
     file: 'api/acquire.ts',
-    text: 'claim.acquires.isOver && patience',
+    text: 'claim.acquires.isAnswered && patience',
     replacement: 'patience',
+  },
+  {
+    name: 'a refusal is final once no acquire is still to come',
+    file: 'api/acquire.ts',
+    text: '!claim.acquires.isAnswered || place',
+    replacement: '!claim.acquires.isOver || place',
   },
   {
     name: 'patience without a watch',

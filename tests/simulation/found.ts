@@ -295,6 +295,40 @@ export const found: readonly { readonly title: string; readonly script: Script }
     },
   },
   {
+    // The first acquire failed, and was carried out after the second had been refused; the process was stopped, and
+    // heard of the refusal when neither could still be carried out.
+    title: 'a refusal that is heard late says nothing of an acquire that had failed before it',
+    script: {
+      seed: 876_700_239,
+      server: {
+        timeout: 500,
+        queues: false,
+        shares: false,
+        wakes: false,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
+      processes: [
+        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        {
+          rate: 1,
+          ordered: false,
+          sleeps: false,
+          fates: [
+            { kind: 'late', fails: 0, share: 0.4 },
+            { kind: 'delivered', there: 22, back: 1 },
+          ],
+        },
+      ],
+      steps: [
+        { after: 0, process: 0, action: { ...take, hold: 100 } },
+        { after: 0, process: 1, action: { ...take, ttl: 20_000, wait: Infinity, abortAfter: 0 } },
+        { after: 1, process: 1, action: { do: 'stall', ms: 499, first: 'timers' } },
+      ],
+    },
+  },
+  {
     // The grant came after its ttl, and for a waiter that had left: the next one took it for a lease of its
     // process that had just ended.
     title: 'a grant that comes after its ttl lets no wait end with "held"',

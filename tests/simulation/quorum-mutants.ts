@@ -72,7 +72,7 @@ export const quorumMutants: readonly Mutant[] = [
   {
     name: 'a member forgets what it has granted',
     file: 'stores/quorum/member.ts',
-    text: 'if (!answer.granted && vote.acquires.isOver && !vote.givenBack) this.#forget(vote);',
+    text: 'if (!answer.granted && vote.acquires.isAnswered && !vote.givenBack) this.#forget(vote);',
     replacement: 'this.#forget(vote);',
   },
   {
@@ -120,8 +120,8 @@ export const quorumMutants: readonly Mutant[] = [
   {
     name: 'what failed is taken for what never comes',
     file: 'base/doubt.ts',
-    text: '() => settle(this.#timeout),',
-    replacement: '() => settle(0),',
+    text: 'settle(this.#timeout);',
+    replacement: 'settle(0);',
   },
   {
     name: 'the quorum keeps its watches',

@@ -131,7 +131,7 @@ export class Member {
     const request = this.#sendAcquire(vote, ttl);
     vote.acquires.add(request);
     const answer = await request;
-    if (!answer.granted && vote.acquires.isOver && !vote.givenBack) this.#forget(vote);
+    if (!answer.granted && vote.acquires.isAnswered && !vote.givenBack) this.#forget(vote);
     return answer;
   }
 
