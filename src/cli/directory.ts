@@ -19,6 +19,7 @@ export function placeInDirectory(path: string): Place {
       );
     },
     connects: false,
+    shares: true,
     load: async () => async () => new FileStore(path),
   };
 }

@@ -28,6 +28,7 @@ function read(url: string): Place {
     identities: () => identitiesOfHosts(nodes),
     check: (options) => void new EtcdStore(endpoints, options),
     connects: false,
+    shares: false,
     load: async () => async (options) =>
       new EtcdStore(endpoints, {
         ...options,

@@ -20,6 +20,7 @@ function read(url: string): Place {
     identities: () => [identityOfHost(address)],
     check: (options) => void new MemcacheStore(standIn, options),
     connects: false,
+    shares: false,
     async load() {
       const { MemcacheClient } = await load('memcache-client', () => import('memcache-client'));
       const server = new Address(address.host, address.port) as unknown as string;

@@ -33,6 +33,7 @@ function placeOf(server: MysqlServer): Place {
       new MysqlStore(refuse, tableOf(server));
     },
     connects: true,
+    shares: false,
     async load() {
       const library = await load('mysql2', () => import('mysql2/promise'));
       return () => openMysql(library, server);

@@ -25,6 +25,8 @@ export interface Place {
   check(options: KeyOptions): void;
   /** Whether opening it takes an answer of the server. Otherwise the first request connects. */
   readonly connects: boolean;
+  /** Whether its locks can be shared. */
+  readonly shares: boolean;
   /** Loads the client that it needs. @throws UnusableStore where that is not installed. */
   load(): Promise<Open>;
 }

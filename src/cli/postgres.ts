@@ -25,6 +25,7 @@ function placeOf(server: PostgresServer): Place {
     },
     check: (options) => void new PostgresStore(refuse, { ...options, ...tableOf(server) }),
     connects: true,
+    shares: true,
     async load() {
       const { default: library } = await load('pg', () => import('pg'));
       return (options) => openPostgres(library.Pool, server, options);

@@ -31,6 +31,7 @@ function placeOf(place: RedisPlace): Place {
     identities: () => identitiesOf(place),
     check: (options) => void new RedisStore(standIn, options),
     connects: true,
+    shares: true,
     async load() {
       const library = await load('redis', () => import('redis'));
       return (options) => openRedis(library, place, options);

@@ -64,12 +64,12 @@ async function openPlace(place: Place, options: KeyOptions): Promise<OpenStore> 
 /** One that cannot be reached now is connected to when it can be, and stops nobody. */
 async function openMember(place: Place, options: KeyOptions): Promise<LockStore> {
   const open = await place.load();
-  return place.connects ? whenAsked(() => open(options)) : open(options);
+  return place.connects ? whenAsked(() => open(options), place) : open(options);
 }
 
 /** Opened by the first request, or by the next if that failed. */
-function whenAsked(open: () => Promise<LockStore>): LockStore {
-  let opening: Promise<LockStore> | undefined;
+function whenAsked(open: () => Promise<OpenStore>, { shares }: Place): LockStore {
+  let opening: Promise<OpenStore> | undefined;
   const opened = () => {
     opening ??= open().catch((error) => {
       opening = undefined;
@@ -77,9 +77,14 @@ function whenAsked(open: () => Promise<LockStore>): LockStore {
     });
     return opening;
   };
+  const acquireShared: LockStore['acquireShared'] = async (...request) => {
+    const store = await opened();
+    if (!store.acquireShared) throw new TypeError('its locks cannot be shared');
+    return store.acquireShared(...request);
+  };
   return {
-    ordered: true,
     acquire: async (...request) => (await opened()).acquire(...request),
+    ...(shares && { acquireShared }),
     extend: async (...request) => (await opened()).extend(...request),
     release: async (...request) => (await opened()).release(...request),
     async watch(...request) {
@@ -87,5 +92,7 @@ function whenAsked(open: () => Promise<LockStore>): LockStore {
       if (!store.watch) throw new TypeError('it wakes nobody');
       return store.watch(...request);
     },
+    // One that cannot be opened has nothing to end.
+    settled: async () => (await opening?.catch(() => undefined))?.settled?.(),
   };
 }

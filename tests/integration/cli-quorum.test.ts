@@ -31,6 +31,22 @@ describe('a list of stores', { concurrency: 3 }, () => {
     assert.equal((await dlock(['job', '--', 'true'], { store })).exitCode, 0);
   });
 
+  test('lets many in at once with --shared, beside nobody else, and with a minority down', async () => {
+    await using one = await startRedis();
+    const store = [one.url, fileStore(), nobody].join();
+    const { started } = await running(['--shared', 'job'], 'exec sleep 60', { store });
+    const beside = await dlock(['--shared', 'job', '--', 'echo', 'beside'], { store });
+    assert.deepEqual([beside.exitCode, beside.stdout], [0, 'beside\n'], String(beside.stderr));
+    assert.equal((await dlock(['job', '--', 'true'], { store })).exitCode, 75);
+    started.kill('SIGTERM');
+    assert.equal((await started).signal, 'SIGTERM');
+    assert.equal((await dlock(['job', '--', 'true'], { store })).exitCode, 0);
+
+    const unable = [one.url, fileStore(), `memcache://${await sharedMemcached()}`].join();
+    const refused = await dlock(['--shared', 'job', '--', 'true'], { store: unable });
+    assert.equal(refused.exitCode, 64);
+  });
+
   test('a minority that cannot be connected to stops nothing; a majority is exit code 69', async () => {
     await using server = await startRedis();
     const minority = [server.url, fileStore(), nobody].join();

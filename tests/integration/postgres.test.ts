@@ -193,6 +193,14 @@ describe('postgres: what is in the database', () => {
     ];
     for (const each of stores) assert.ok(await tryAcquire(each, 'isolated', { ttl: 60_000 }));
     for (const each of stores) assert.equal(await tryAcquire(each, 'isolated'), null);
+    await pool.query(
+      `UPDATE ${other}."Locks" SET ends = ends - interval '25 hours', awaited = '-infinity'`,
+    );
+    const sweeping = new PostgresStore(pool, { table: `${other}.Locks` });
+    await sweeping.release('swept by', thief);
+    await sweeping.settled();
+    const { rows } = await pool.query(`SELECT count(*) FROM ${other}."Locks"`);
+    assert.equal(rows[0].count, '0', 'it is swept, too');
     await pool.query(`DROP SCHEMA ${other} CASCADE`);
   });
 

@@ -45,7 +45,7 @@ export function schema(table: string = defaultTable): string {
 
 /**
  * Locks shared by everything that uses the same table. A lock is a row, whose key is the SHA-256 of prefix +
- * name. Needs PostgreSQL 11 or later, and the table, see {@link schema}.
+ * name. Needs PostgreSQL 12 or later, and the table, see {@link schema}.
  *
  * The client still belongs to the caller. Each operation must be a transaction of its own: pass a pool, not a
  * client in the middle of a transaction. While somebody waits for a lock, the store keeps one additional

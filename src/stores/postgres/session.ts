@@ -46,7 +46,7 @@ export class Session {
   readonly proved: Promise<void>;
   readonly #way: Way;
   readonly #events: ListenerEvents;
-  readonly #connection: ListenerConnection;
+  #connection: ListenerConnection | undefined;
   readonly #nextProof = new Alarm(() => void this.#prove().catch(() => this.#lost()));
   #state: 'opening' | 'proved' | 'ended' = 'opening';
   #probed = () => {};
@@ -54,11 +54,6 @@ export class Session {
   constructor(way: Way, events: ListenerEvents) {
     this.#way = way;
     this.#events = events;
-    this.#connection = way.open({
-      heard: (payload) => (payload === probe ? this.#probed() : events.heard(payload)),
-      lost: () => this.#lost(),
-      resumed: events.resumed,
-    });
     this.proved = this.#begin();
   }
 
@@ -70,12 +65,18 @@ export class Session {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
     this.#nextProof.cancel();
-    void close(this.#connection);
+    if (this.#connection) void close(this.#connection);
   }
 
   async #begin(): Promise<void> {
-    const { timeout, channels } = this.#way;
+    const { open, timeout, channels } = this.#way;
+    const { heard, resumed } = this.#events;
     try {
+      this.#connection = open({
+        heard: (payload) => (payload === probe ? this.#probed() : heard(payload)),
+        lost: () => this.#lost(),
+        resumed,
+      });
       await within(timeout, 'not listening', this.#connection.listen(channels), 'idle');
       await this.#prove();
     } catch (error) {

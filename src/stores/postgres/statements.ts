@@ -175,7 +175,7 @@ export function notify(): string {
 export function sweep(table: string): string {
   return `
 DELETE FROM ${table} WHERE ctid = ANY (ARRAY(
-  SELECT ctid FROM ${table}, ${bounded('$1')}
+  SELECT stale.ctid FROM ${table} AS stale, ${bounded('$1')}
   WHERE ends < statement_timestamp() - interval '1 day' AND awaited < statement_timestamp()
-  LIMIT 1000 FOR UPDATE OF ${table} SKIP LOCKED))`;
+  LIMIT 1000 FOR UPDATE OF stale SKIP LOCKED))`;
 }
