@@ -72,6 +72,8 @@ async function campaign(store: LockStore, name: string, terms: Terms): Promise<L
       const lease = await acquireInLine(store, name, terms);
       if (lease) return lease;
     } catch (error) {
+      // Its reason may be an error of a store.
+      signal?.throwIfAborted();
       if (!(error instanceof StoreError)) throw error;
     }
     // No attempt takes so long: the store has answered meanwhile, and this outage is another one.

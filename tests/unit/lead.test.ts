@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { lead } from '../../src/api/lead.js';
 import type { LeadOptions } from '../../src/asking/terms.js';
 import { useClock } from '../../src/base/clock.js';
-import { LeaseLostError } from '../../src/base/errors.js';
+import { LeaseLostError, StoreError } from '../../src/base/errors.js';
 import type { Lease } from '../../src/lease/lease.js';
 import type { Attempt } from '../../src/store.js';
 import { FakeClock } from '../support/fake-clock.js';
@@ -350,6 +350,15 @@ describe('an abort', () => {
     controller.abort(shutdown);
     await assertShutDown(leader);
     assert.equal(store.count('acquire'), attempts);
+  });
+
+  test('because of a trouble with a store: rejects with that, which is no outage of its own', async () => {
+    const trouble = new StoreError('no answer', { lock: 'another', operation: 'acquire' });
+    store.answers.acquire = [refused];
+    const leader = startLeading({ signal: controller.signal });
+    await clock.advance(1_000);
+    controller.abort(trouble);
+    await assert.rejects(leader.outcome, (error) => error === trouble);
   });
 
   const ends: Record<string, (term: Term) => void> = {
