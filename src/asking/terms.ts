@@ -22,7 +22,7 @@ export interface LeaseOptions {
   /** Keep the lease alive, by an extension each third of its ttl, until released. Default: true. */
   renew?: boolean | undefined;
   /**
-   * The lock stays taken for this long from the start, in milliseconds, even if released earlier:
+   * The lock stays taken for this long from the grant, in milliseconds, even if released earlier:
    * longer than the clocks of the servers differ. Without renewal at most the ttl. Default: 0.
    *
    * It counts after a body that failed, too; otherwise every server in turn would start a job that fails at

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import { adopt, tryAcquire } from '../../src/api/acquire.js';
 import type { LeaseOptions } from '../../src/asking/terms.js';
-import { useClock } from '../../src/base/clock.js';
+import { pause, useClock } from '../../src/base/clock.js';
 import { LeaseLostError, StoreError } from '../../src/base/errors.js';
 import type { Lease } from '../../src/lease/lease.js';
 import { FakeClock, settled } from '../support/fake-clock.js';
@@ -442,6 +442,14 @@ describe('release', () => {
     assert.equal(await lease.release(), true);
     assert.equal(store.requests.at(-1)?.operation, 'extend');
     assert.equal(store.requests.at(-1)?.ttl, 16_000);
+  });
+
+  test('minHold counts from the grant, however late that comes', async () => {
+    store.answers.acquire = [() => pause(3_000).then(() => ({ granted: true }))];
+    const lease = await clock.passing(take({ minHold: 20_000 }));
+    assert.ok(lease);
+    await lease.release();
+    assert.equal(store.requests.at(-1)?.ttl, 20_000);
   });
 
   test('minHold that is over: a plain release', async () => {
