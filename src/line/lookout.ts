@@ -22,6 +22,8 @@ export class Lookout {
    * or to ask: then what it is told may be out of date.
    */
   #wakeAt = Infinity;
+  /** What the store has set an alarm for, by the monotonic clock. */
+  #alarmAt = Infinity;
   /** When somebody is to hear from the store at the latest, by the monotonic clock. */
   #askBy = Infinity;
   /** The store keeps a queue, and the line a place in it while it waits. */
@@ -31,7 +33,7 @@ export class Lookout {
   constructor(lock: Lock, isOurs: (token: string) => boolean) {
     this.#watch = new Watch(lock, ({ token, after }: News = {}) => {
       if (token !== undefined && !isOurs(token)) return;
-      if (after !== undefined) this.#wakeWithin(after);
+      if (after !== undefined) this.#setAlarm(after);
       else this.wake(this.#isQueued ? 0 : this.#courtesy.wakePause());
     });
   }
@@ -58,12 +60,13 @@ export class Lookout {
    * holds: the answer may be given right before what it is set for.
    */
   asking(): void {
-    if (this.#wakeAt <= clock.monotonic()) this.#wakeAt = Infinity;
+    if (this.#alarmAt <= clock.monotonic()) this.#alarmAt = Infinity;
+    this.#wakeAt = this.#alarmAt;
     this.#askBy = Infinity;
   }
 
   granted(): void {
-    this.#wakeAt = Infinity;
+    this.#alarmAt = Infinity;
     this.#courtesy.granted();
   }
 
@@ -105,6 +108,11 @@ export class Lookout {
   /** Nobody waits to be woken any more. */
   close(): void {
     this.#watch.close();
+  }
+
+  #setAlarm(ms: number): void {
+    this.#alarmAt = Math.min(this.#alarmAt, clock.monotonic() + ms);
+    this.#wakeWithin(ms);
   }
 
   #wakeWithin(ms: number): void {

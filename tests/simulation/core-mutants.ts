@@ -269,13 +269,13 @@ export const coreMutants: readonly Mutant[] = [
   {
     name: 'whoever is behind the next does not look after it',
     file: 'line/lookout.ts',
-    text: 'if (after !== undefined) this.#wakeWithin(after);\n      else',
+    text: 'if (after !== undefined) this.#setAlarm(after);\n      else',
     replacement: 'if (after === undefined)',
   },
   {
     name: 'an alarm is forgotten when the head asks',
     file: 'line/lookout.ts',
-    text: 'if (this.#wakeAt <= clock.monotonic()) this.#wakeAt = Infinity;',
+    text: 'this.#wakeAt = this.#alarmAt;',
     replacement: 'this.#wakeAt = Infinity;',
   },
   {

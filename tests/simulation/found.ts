@@ -538,6 +538,52 @@ export const found: readonly { readonly title: string; readonly script: Script }
     },
   },
   {
+    // The head left after the alarm, and the next one asked at once, since it wants another limit.
+    title: 'an alarm is for the line, whoever is its head',
+    script: {
+      seed: 662_701_007,
+      server: {
+        timeout: 500,
+        queues: true,
+        shares: true,
+        wakes: true,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
+      processes: [
+        {
+          rate: 1,
+          ordered: false,
+          sleeps: false,
+          fates: [...Array(5).fill(atOnce), { kind: 'request lost', fails: 0 }],
+        },
+        {
+          rate: 1,
+          ordered: false,
+          sleeps: false,
+          fates: [
+            atOnce,
+            atOnce,
+            { ...atOnce, back: 1 },
+            { kind: 'reply lost', there: 0, fails: 0 },
+            { ...prompt, there: 2 },
+          ],
+        },
+        { rate: 1, ordered: false, sleeps: false, fates: [] },
+      ],
+      steps: [
+        { after: 0, process: 1, action: { ...reader, hold: 5 } },
+        { after: 0, process: 0, action: { ...reader, limit: 3, end: 'lapse' } },
+        { after: 0, process: 0, action: reader },
+        { after: 0, process: 2, action: { ...reader, abortAfter: 7 } },
+        { after: 0, process: 2, action: patient },
+        { after: 0, process: 0, action: { ...patient, hold: 7_000 } },
+        { after: 6, process: 0, action: patient },
+      ],
+    },
+  },
+  {
     // Made up, since hardly any run comes upon it: the first lock is lost in a stall, out of which the grant of
     // the second comes before any timer.
     title: 'a group is not given once one of its locks is lost, told of or not',

@@ -478,7 +478,8 @@ export class Judge {
     const overstays = (server: SimulatedServer) => {
       const end = server.holder(name, token)?.end ?? -Infinity;
       const since = server.lastSuccess(token)?.at ?? 0;
-      return end - since >= lapse + server.traits.step;
+      // The core rounds up as well.
+      return end - since >= lapse + 1 + server.traits.step;
     };
     return lapse > 0 && !this.#servers.most(overstays);
   }

@@ -32,6 +32,12 @@ export interface ServerTraits {
   readonly step: number;
 }
 
+/** Whose turn it was, and how many it let hold the lock at once. */
+export interface Turn {
+  readonly token: string;
+  readonly limit: number;
+}
+
 /** What a server still knows after a restart. */
 export type Memory = 'kept' | 'empty';
 
@@ -58,8 +64,8 @@ export class SimulatedServer {
   readonly name: string;
   /** Of those who wait with patience, for each lock. */
   readonly #queues = new Map<string, SimulatedQueue>();
-  /** The tokens that took the lock once it was promised to them, in order. */
-  readonly turns: string[] = [];
+  /** Of those that took the lock once it was promised to them, in order. */
+  readonly turns: Turn[] = [];
   /** When the lock last came to a process that had not passed it on to itself. */
   turnSince = 0;
   readonly #world: World;
@@ -187,7 +193,7 @@ export class SimulatedServer {
     const holder = this.#give(name, { token, limit, end: now + life });
     if (name === lock && !own?.isHeirs) {
       this.turnSince = now;
-      if (own) this.turns.push(token);
+      if (own) this.turns.push({ token, limit });
     }
     if (holders.living(now).length > 1) this.#world.tell('held beside others', this.name);
     if (limit > 1) this.#callNext(name);

@@ -1,7 +1,7 @@
 /** What must hold of the order between processes, while nothing befalls them. */
 import type { Holder } from './holders.js';
 import type { SimulatedProcess } from './process.js';
-import { lock, type SimulatedServer } from './server.js';
+import { lock, type SimulatedServer, type Turn } from './server.js';
 import type { Call } from './tenure.js';
 import type { Fate } from './wire.js';
 import type { World } from './world.js';
@@ -131,9 +131,10 @@ export class Turns {
       if (!placed.has(process)) this.#waiting.delete(process);
     }
     for (; this.#counted < turns.length; this.#counted++) {
-      const served = this.#processOf(turns[this.#counted] as string);
+      const { token, limit } = turns[this.#counted] as Turn;
+      const served = this.#processOf(token);
       for (const [process, overtakers] of this.#waiting) {
-        if (!served || served === process) continue;
+        if (!served || served === process || this.#isRoomier(limit, process)) continue;
         const times = (overtakers.get(served) ?? 0) + 1;
         overtakers.set(served, times);
         const details = `${process.name} was overtaken by ${served.name}`;
@@ -145,6 +146,12 @@ export class Turns {
         this.#waiting.set(process, new Map());
       }
     }
+  }
+
+  /** Whoever shares the lock with more may find room where a process with a smaller limit does not. */
+  #isRoomier(limit: number, process: SimulatedProcess): boolean {
+    const { limit: own = 1 } = this.#headOf(process) ?? {};
+    return own > 1 && limit > own;
   }
 
   #checkTurn(heir: string): void {
