@@ -15,6 +15,7 @@ import { type Moment, now } from '../base/clock.js';
 import { AcquireTimeoutError } from '../base/errors.js';
 import { type DlockEvents, tell } from '../base/events.js';
 import { lockNamed } from '../base/names.js';
+import { adoptionFailed, adoptionsInDoubt } from '../lease/adoptions.js';
 import { holdersOf } from '../lease/holders.js';
 import { HeldLease, type Lease } from '../lease/lease.js';
 import { type LeaseTicket, readTicket } from '../lease/ticket.js';
@@ -97,10 +98,16 @@ export async function adopt(
   const terms = { ...asked, ttl: Math.min(asked.ttl, ttl), limit };
   terms.signal?.throwIfAborted();
   const start = now();
-  // A request of the last holder may still be on its way.
-  const doubts = [{ ttl, request: { end: start.monotonic + terms.timeout } }];
-  const claim = { ...newClaim(store, name, token, terms), doubts, fence };
-  const ours = await askToExtend(claim, terms.ttl, terms.timeout, terms.signal);
+  const claim = newClaim(store, name, token, terms);
+  claim.fence = fence;
+  // A request of the last holder may still be on its way, and one of an earlier attempt.
+  const ofLastHolder = { ttl, request: { end: start.monotonic + terms.timeout } };
+  claim.doubts = [ofLastHolder, ...adoptionsInDoubt(claim)];
+  const extended = askToExtend(claim, terms.ttl, terms.timeout, terms.signal);
+  const ours = await extended.catch((error) => {
+    adoptionFailed(claim);
+    throw error;
+  });
   return ours ? inTime(granted(claim, start, terms)) : null;
 }
 

@@ -5,6 +5,7 @@
 import { askToExtend, type Claim, certainLife } from '../asking/ask.js';
 import { Alarm } from '../base/alarm.js';
 import { earliest, later, type Moment, now, until } from '../base/clock.js';
+import { shortestLife } from '../base/doubt.js';
 import type { LeaseLostError } from '../base/errors.js';
 import { tell } from '../base/events.js';
 import { Holder } from './holders.js';
@@ -35,8 +36,10 @@ export class Life {
 
   constructor(claim: Claim, start: Moment, renew: boolean, handle: WeakKey) {
     this.#claim = claim;
-    this.holder = new Holder(claim, claim.limit, deadlineOf(start, claim.ttl));
-    this.#renewal = new Renewal(claim, start, renew, handle);
+    // Those that were in doubt when it was asked for; only an adopted lease has some.
+    const life = shortestLife(claim.ttl, claim.doubts);
+    this.holder = new Holder(claim, claim.limit, deadlineOf(start, life));
+    this.#renewal = new Renewal(claim, start, life, renew, handle);
     this.#loss = new Loss(claim.name);
     this.#rest();
     // Last: whatever fails before that leaves nobody in the way.

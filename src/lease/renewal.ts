@@ -19,18 +19,20 @@ export class Renewal {
   readonly #handle: HandleWatch;
 
   /**
+   * @param life how long the lease certainly lives since `start`, in milliseconds.
    * @param isWanted false: only the caller extends the lease.
    * @param handle the caller's; once it is forgotten, nobody can release the lease any more.
    */
   constructor(
     { name, ttl }: { readonly name: string; readonly ttl: number },
     start: Moment,
+    life: number,
     isWanted: boolean,
     handle: WeakKey,
   ) {
     this.ttl = ttl;
     this.#isWanted = isWanted;
-    this.#dueAt = renewalAfter(start, ttl);
+    this.#dueAt = renewalAfter(start, life);
     this.#handle = new HandleWatch(handle, () => {
       this.#isWanted = false;
       const what = `The lease on ${lockNamed(name)} was forgotten, and is not renewed any more`;

@@ -327,6 +327,22 @@ describe('extensions that are carried out late', () => {
     assert.ok(adopted.remaining > 59_000);
     await adopted.release();
   });
+
+  test('adopted at the second attempt: what the first one asked for may still come', async () => {
+    const ticket = (await take()).handOver();
+    store.answers.extend = [cut, true];
+    await assert.rejects(adopt(store, ticket, { ttl: 600 }), StoreError);
+    const adopted = await adopt(store, ticket);
+    assert.ok(adopted);
+    assert.ok(adopted.remaining <= 600);
+    await clock.advance(6_000);
+    assert.equal(adopted.held, true, 'it is renewed in time');
+    assert.ok(adopted.remaining > 15_000, 'and for its whole ttl once that cannot come any more');
+    await adopted.release();
+    const other = (await take()).handOver();
+    store.answers.extend = [true];
+    assert.ok(Number((await adopt(store, other))?.remaining) > 15_000);
+  });
 });
 
 describe('release', () => {
