@@ -124,7 +124,12 @@ export class Caller extends Hands {
       within: this.connection.store.timeout,
     });
     await this.expecting(call, ['ERR_DLOCK_STORE'], async () => {
-      const lease = await this.process.core.adopt(this.connection.store, ticket, { ttl });
+      const adopting = this.process.core.adopt(this.connection.store, ticket, { ttl });
+      const lease = await adopting.catch((error) => {
+        // The ticket may be tried again, for the whole of its time.
+        if (ttl !== ticket.ttl) this.later(0, () => this.#adopt(ticket, limit));
+        throw error;
+      });
       if (!lease) return;
       this.world.tell('adopted', this.process.name);
       const tenure = this.hold(lease, limit, true);

@@ -249,6 +249,12 @@ export const coreMutants: readonly Mutant[] = [
     replacement: '',
   },
   {
+    name: 'an adoption reckons with the last holder alone',
+    file: 'api/acquire.ts',
+    text: 'claim.doubts = [ofLastHolder, ...adoptionsInDoubt(claim)];',
+    replacement: 'claim.doubts = [ofLastHolder];',
+  },
+  {
     name: 'a token is used again although its fate is in doubt',
     file: 'api/acquire.ts',
     text: 'claim.acquires.isAnswered && patience',

@@ -584,6 +584,43 @@ export const found: readonly { readonly title: string; readonly script: Script }
     },
   },
   {
+    // The first attempt was for a shorter life, failed, and came behind the second one.
+    title:
+      'an adoption that failed may still shorten the life of a lease adopted at the second attempt',
+    script: {
+      seed: 678_588_976,
+      server: {
+        timeout: 500,
+        queues: false,
+        shares: false,
+        wakes: false,
+        fences: false,
+        knowsLife: false,
+        step: 1,
+      },
+      processes: [
+        {
+          rate: 1,
+          ordered: false,
+          sleeps: false,
+          fates: [{ kind: 'delivered', there: 69, back: 61 }],
+        },
+        {
+          rate: 1,
+          ordered: false,
+          sleeps: false,
+          fates: [{ kind: 'late', fails: 0, share: 0.1 }],
+        },
+      ],
+      steps: [
+        { after: 0, process: 0, action: { ...take, ttl: 20_000, hold: 1 } },
+        { after: 68, process: 0, action: { ...take, hold: 4_000 } },
+        { after: 63, process: 0, action: { do: 'hand over', to: 1, delay: 0, ttl: 150 } },
+        { after: 1, process: 0, action: { ...take, wait: 300, hold: 4_000 } },
+      ],
+    },
+  },
+  {
     // Made up, since hardly any run comes upon it: the first lock is lost in a stall, out of which the grant of
     // the second comes before any timer.
     title: 'a group is not given once one of its locks is lost, told of or not',
