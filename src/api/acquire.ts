@@ -11,13 +11,15 @@ import {
 } from '../asking/terms.js';
 import { newToken } from '../asking/token.js';
 import { undo } from '../asking/undo.js';
-import { type Moment, now } from '../base/clock.js';
+import { type Moment, now, until } from '../base/clock.js';
+import { shortestLife } from '../base/doubt.js';
 import { AcquireTimeoutError } from '../base/errors.js';
 import { type DlockEvents, tell } from '../base/events.js';
 import { lockNamed } from '../base/names.js';
 import { adoptionFailed, adoptionsInDoubt } from '../lease/adoptions.js';
 import { holdersOf } from '../lease/holders.js';
 import { HeldLease, type Lease } from '../lease/lease.js';
+import { deadlineOf } from '../lease/life.js';
 import { type LeaseTicket, readTicket } from '../lease/ticket.js';
 import { type Bid, Line, type Refusal } from '../line/line.js';
 import type { LockStore } from '../store.js';
@@ -84,8 +86,8 @@ export function timedOut(store: LockStore, name: string, { wait }: Terms): Acqui
  * @param options `ttl` is that of the ticket, or less: a renewal by the last holder may still be on its way,
  * and set the life to that.
  * @returns the lease; or null, if it has expired or was released.
- * @throws {@link StoreError} the store could not be asked, and the ticket may be tried again; or its
- * answer came too late to be of use, and the lock is given back.
+ * @throws {@link StoreError} the store could not be asked, or answered too late to be of use: the ticket may be
+ * tried again, and the lock lapses if it is not.
  * @throws TypeError or RangeError for an invalid ticket or invalid options, before any request.
  */
 export async function adopt(
@@ -108,7 +110,10 @@ export async function adopt(
     adoptionFailed(claim);
     throw error;
   });
-  return ours ? inTime(granted(claim, start, terms)) : null;
+  if (!ours) return null;
+  const life = shortestLife(terms.ttl, claim.doubts);
+  if (until(deadlineOf(start, life)) > 0) return granted(claim, start, terms);
+  throw storeError(claim, 'extend', new Error('it was extended only after its ttl'));
 }
 
 /** Null: somebody else holds the lock, and still does after `wait`. */

@@ -17,7 +17,7 @@ import { Renewal } from './renewal.js';
  * clocks that do not run alike. The store starts to count later, so it cannot let go earlier. The
  * margin is that of the Redlock algorithm (redis.io, "Distributed Locks with Redis").
  */
-function deadlineOf(start: Moment, ttl: number): Moment {
+export function deadlineOf(start: Moment, ttl: number): Moment {
   return later(start, ttl - ttl * 0.01 - 2);
 }
 

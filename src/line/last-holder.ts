@@ -77,24 +77,27 @@ export class LastHolder {
     if (holder.isAlone) {
       // A lease whose end nobody noticed in time has kept nobody out since its deadline.
       const held = Math.min(this.end, holder.deadline.monotonic);
-      this.#heldUntil = Math.max(this.#heldUntil, held + after);
+      this.#heldUntil = Math.max(this.#heldUntil, held);
       this.end += after;
       if (after > 0) this.#lapse = later(now(), after);
     }
-    if (release) this.#follow(release);
+    if (release) this.#follow(release, holder.isAlone ? this.end : -Infinity);
     this.#onEnd(holder);
   }
 
-  #follow(release: Promise<boolean>): void {
+  /** @param end until when the lock was kept from others, if the release is carried out. */
+  #follow(release: Promise<boolean>, end: number): void {
     const answered = release.catch(() => undefined);
     this.release = answered;
     void answered.then((ours) => {
       if (this.release === answered) this.release = undefined;
-      if (ours) return;
+      if (ours) {
+        this.#heldUntil = Math.max(this.#heldUntil, end);
+        return;
+      }
       // Nothing is known of a lapse any more.
       this.#lapse = undefined;
       this.end = Math.min(this.end, clock.monotonic());
-      this.#heldUntil = Math.min(this.#heldUntil, clock.monotonic());
       this.#onEnd();
     });
   }

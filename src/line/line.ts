@@ -105,14 +105,15 @@ export class Line {
           patience.cancel();
           stopListening?.();
           const [next] = this.#waiters;
-          // The store has not been asked for a next who wants another limit.
-          if (waiter === head && next?.limit !== waiter.limit) this.#lookout.wake();
+          if (waiter === head) this.#headLeft(waiter, next);
           settle(outcome);
           return true;
         };
       const patience = new Alarm(() => {
-        // An outage never looks like "held".
-        if (this.#lastHolder.heldSince(start, limit)) waiter.serve(null);
+        // An outage never looks like "held". Whatever keeps out the head keeps out who stands behind it.
+        const [head = waiter] = this.#waiters;
+        const smallest = Math.min(limit, head.limit);
+        if (this.#lastHolder.heldSince(start, smallest)) waiter.serve(null);
         else waiter.fail(this.#unanswered(wait));
       }, 'awaited');
       const waiter: Waiter = {
@@ -130,6 +131,12 @@ export class Line {
       if (!this.#lastHolder.fills(limit)) this.#lookout.askWithin(wait / 2);
       if (!this.#serving) outsideCallers(() => void inBackground(this.#lock.store, this.#serve()));
     });
+  }
+
+  /** The rest was that of a head with its own limit, and its own last look. */
+  #headLeft({ limit }: Waiter, next: Waiter | undefined): void {
+    if (next?.limit === limit) this.#lookout.askBy(next.lastLook);
+    else this.#lookout.wake();
   }
 
   #unanswered(wait: number): Error {

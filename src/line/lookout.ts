@@ -100,6 +100,12 @@ export class Lookout {
     this.#rest?.endWithin(ms);
   }
 
+  /** The same by a moment of the monotonic clock, unless that is past. */
+  askBy(moment: number): void {
+    const ms = moment - clock.monotonic();
+    if (ms > 0) this.askWithin(ms);
+  }
+
   /** Wakes the head now, or in `ms`, if nobody has done so yet. */
   wake(ms = 0): void {
     if (ms <= 0 || this.#wakeAt === Infinity) this.#wakeWithin(ms);

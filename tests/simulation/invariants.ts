@@ -60,8 +60,12 @@ export class Judge {
     this.#world = world;
     this.#servers = servers;
     const processOf = (token: string) => [...(this.#users.get(token) ?? [])][0];
-    const headOf = (process: SimulatedProcess) =>
-      [...this.calls].find((call) => call.process === process && call.line && !call.served);
+    const headOf = (process: SimulatedProcess) => {
+      const calls = [...this.calls].filter((call) => call.process === process && !call.served);
+      // `once` stands in line, too, and then asks for its period.
+      if (calls.some(({ what }) => what === 'once')) return undefined;
+      return calls.find(({ line }) => line);
+    };
     this.#turns = new Turns(world, servers.at(0), { processOf, headOf, must });
   }
 
@@ -206,7 +210,12 @@ export class Judge {
       const { token = '', limit = 1 } = server.lastGrant(name) ?? {};
       return limit === 1 && this.#users.get(token)?.has(call.process) === true;
     });
-    return wasOurs || this.#known.mayTell(call, name, this.tenures);
+    const ahead = [...this.calls].filter(
+      ({ process, line, number, served }) =>
+        process === call.process && line === call.line && line && number < call.number && !served,
+    );
+    const limits = [call, ...ahead].map(({ limit }) => limit);
+    return wasOurs || this.#known.mayTell(call, name, this.tenures, limits);
   }
 
   /** A release has come to its end: what was held until then was held by this process. */

@@ -54,9 +54,9 @@ export class Known {
 
   /**
    * Whether a call may say that others hold the lock: the store has said so since it began, or its own process
-   * has kept out whoever wants the lock with that limit.
+   * has kept out whoever wants the lock with one of its `limits`: its own, or that of one ahead of it.
    */
-  mayTell(call: Call, name: string, tenures: Iterable<Tenure>): boolean {
+  mayTell(call: Call, name: string, tenures: Iterable<Tenure>, limits: readonly number[]): boolean {
     const { process, startMonotonic } = call;
     const heldAt = this.#heldAt.get(process)?.get(name) ?? -Infinity;
     if (heldAt >= startMonotonic) return true;
@@ -68,7 +68,7 @@ export class Known {
     for (const { process: holder, ended, leaving, lease, limit } of tenures) {
       if (holder === process && (!ended || leaving)) ours.set(lease.token, limit);
     }
-    return fill([...ours.values()], call.limit);
+    return limits.some((limit) => fill([...ours.values()], limit));
   }
 
   #isHeld(process: SimulatedProcess, name: string): void {

@@ -77,8 +77,8 @@ export const sharingMutants: readonly Mutant[] = [
   {
     name: 'the line goes on to rest for a next who wants another limit',
     file: 'line/line.ts',
-    text: 'if (waiter === head && next?.limit !== waiter.limit)',
-    replacement: 'if (waiter === head && next === undefined)',
+    text: 'if (next?.limit === limit) this.#lookout',
+    replacement: 'if (next) this.#lookout',
   },
   {
     name: 'a line that waits for its own process keeps its place',

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { acquire, adopt, tryAcquire } from '../../src/api/acquire.js';
 import { once } from '../../src/api/once.js';
 import { useClock } from '../../src/base/clock.js';
-import { StoreError } from '../../src/base/errors.js';
+import { AcquireTimeoutError, StoreError } from '../../src/base/errors.js';
 import type { DlockEvents } from '../../src/base/events.js';
 import type { LockStore } from '../../src/store.js';
 import { MemoryStore } from '../../src/stores/memory.js';
@@ -85,6 +85,17 @@ describe('what is checked before any request', () => {
     await assert.rejects(adopt(store, { ...ticket, limit: 0 }), RangeError);
     assert.ok(await adopt(store, ticket));
   });
+});
+
+test('a reader behind a writer that waits for a reader of its own process is told that the lock is held', async () => {
+  const reader = await acquire(store, 'gpu', { limit: Infinity });
+  const controller = new AbortController();
+  const writer = acquire(store, 'gpu', { signal: controller.signal }).catch(() => {});
+  const behind = acquire(store, 'gpu', { limit: Infinity, wait: 20 });
+  await assert.rejects(clock.passing(behind), AcquireTimeoutError);
+  controller.abort();
+  await writer;
+  await reader.release();
 });
 
 test('the limit is told with every event', async () => {

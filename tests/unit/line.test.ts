@@ -7,6 +7,7 @@ import { useClock } from '../../src/base/clock.js';
 import { AcquireTimeoutError, StoreError } from '../../src/base/errors.js';
 import type { Lease } from '../../src/lease/lease.js';
 import type { Attempt } from '../../src/store.js';
+import { altered } from '../../src/testing/fixture.js';
 import { FakeClock, settled } from '../support/fake-clock.js';
 import { cut, ScriptedStore } from '../support/scripted-store.js';
 
@@ -289,6 +290,20 @@ describe('waiting for this process', () => {
 });
 
 describe('leaving the line', () => {
+  test('the next one has its own last look', async () => {
+    const watched = altered(store, {
+      watch: async () => ({ [Symbol.asyncDispose]: async () => {} }),
+    });
+    store.answers.acquire = [refused];
+    const first = acquire(watched, 'import', { wait: 200 }).catch((error) => error);
+    const second = acquire(watched, 'import', { wait: 2_000 });
+    await clock.advance(300);
+    assert.ok((await first) instanceof AcquireTimeoutError);
+    store.answers.acquire = [granted];
+    await clock.advance(1_500);
+    await (await second).release();
+  });
+
   test('a lease that comes for who has left is given back, and the next one is served', async () => {
     let answer = (_: Attempt) => {};
     store.answers.acquire = [

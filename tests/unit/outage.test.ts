@@ -8,7 +8,7 @@ import { useClock } from '../../src/base/clock.js';
 import { StoreError } from '../../src/base/errors.js';
 import type { Attempt } from '../../src/store.js';
 import { FakeClock } from '../support/fake-clock.js';
-import { never, ScriptedStore } from '../support/scripted-store.js';
+import { cut, never, ScriptedStore } from '../support/scripted-store.js';
 
 let clock: FakeClock;
 let store: ScriptedStore;
@@ -122,6 +122,27 @@ describe('a wait that runs out once somebody was known to hold the lock', () => 
     await clock.advance(20_000);
     assert.deepEqual(await patient, { ran: true, value: 1 });
   });
+});
+
+describe('a wait that runs out behind a release that is to let the lock lapse', () => {
+  for (const [what, answer] of [
+    ['is not answered', never],
+    ['failed', cut],
+  ] as const) {
+    test(`is a StoreError where that ${what}, once the lease would have ended`, async () => {
+      const lease = await tryAcquire(store, 'import', { ttl: 600, renew: false });
+      const patient = run(60_000).catch(() => {});
+      store.answers.acquire = [never];
+      store.answers.extend = [answer];
+      const release = lease?.release({ after: 20_000 }).catch(() => {});
+      await clock.advance(1_000);
+      const outcome = assertOutage(run(1_000), 1_000);
+      await clock.advance(1_000);
+      await outcome;
+      await clock.advance(120_000);
+      await Promise.all([release, patient]);
+    });
+  }
 });
 
 describe('a wait that begins while the first in line rests', () => {
