@@ -29,8 +29,12 @@ export function periodLock(name: string, period: string): string {
 /** What the caller asked for: a lock, or a period of it. */
 export function partsOf(name: string): { lock: string; period?: string } {
   if (!name.startsWith(ofPeriod)) return { lock: name };
-  const [lock, period] = JSON.parse(name.slice(ofPeriod.length));
-  return { lock, period };
+  try {
+    const [lock, period] = JSON.parse(name.slice(ofPeriod.length));
+    return { lock, period };
+  } catch {
+    return { lock: name }; // a caller's, about to be refused
+  }
 }
 
 /** A lock as messages name it: quoted, control characters escaped, not endlessly long. */

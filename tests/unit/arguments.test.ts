@@ -104,7 +104,7 @@ test('the time limit of a store is one that Node.js can wait for', async () => {
 
 describe('names', () => {
   test('that begin with NUL are not for callers', async () => {
-    for (const name of ['\0', '\0import', periodLock('import', 'now')]) {
+    for (const name of ['\0', '\0import', '\0\0import', periodLock('import', 'now')]) {
       await assert.rejects(tryAcquire(store, name), /must not begin with NUL/);
       await assert.rejects(adopt(store, { ...ticket, name }), /must not begin with NUL/);
     }
