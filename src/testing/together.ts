@@ -110,6 +110,21 @@ export const together: Case[] = [
     },
   },
   {
+    title: 'a lock that nobody holds is refused to nobody, though some who stood in line are dead',
+    async run({ store, other, lock, watchLock }) {
+      const dead = ['4', '5', '6'].map((digit) => digit.repeat(32));
+      for (const holder of [first, second]) await share(store, lock, holder, 2, short);
+      if (store.watch) await watchLock(store);
+      for (const token of dead) {
+        const attempt = await store.acquireShared?.(lock, token, long, 2, long);
+        assert.equal(attempt?.granted, false);
+      }
+      await eventually('it is granted', async () => (await share(other, lock, third, 2)).granted);
+      for (const token of [...dead, third]) await other.release(lock, token);
+      await assertFree(other, lock);
+    },
+  },
+  {
     title: 'the same token counts once',
     essential: true,
     async run({ store, lock }) {

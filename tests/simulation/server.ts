@@ -187,7 +187,8 @@ export class SimulatedServer {
     const own = holders.find(token, now);
     if (own && !own.isPromise) return this.#granted(own);
     const { token: first = token } = queue.first(now) ?? {};
-    const isNext = own !== undefined || limit === 1 || first === token;
+    const isFree = holders.living(now).length === 0;
+    const isNext = isFree || own !== undefined || limit === 1 || first === token;
     if (!isNext || !holders.admit(token, limit, now)) return this.#refuse(request);
     queue.leave(token);
     const holder = this.#give(name, { token, limit, end: now + life });

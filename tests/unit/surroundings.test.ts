@@ -143,8 +143,8 @@ test('timers that are numbers, as those of a browser: a lease like any other', a
     `
     async function main() {
       const store = new dlock.MemoryStore();
-      const lease = await dlock.tryAcquire(store, 'a', { ttl: 200 });
-      console.log(await dlock.locked(store, 'a', () => {}, { wait: 700 }), lease.held);
+      const lease = await dlock.tryAcquire(store, 'a', { ttl: 1_000 });
+      console.log(await dlock.locked(store, 'a', () => {}, { wait: 1_500 }), lease.held);
       console.log(await lease.release(), await dlock.locked(store, 'a', () => 1));
       process.exit();
     }

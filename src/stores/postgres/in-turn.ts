@@ -116,7 +116,8 @@ asking AS MATERIALIZED (
 ),
 decided AS MATERIALIZED (
   SELECT asking.*, CASE WHEN promised THEN 0 ELSE rank END AS ahead,
-    NOT owned AND NOT closed AND (promised OR most = 1 OR rank = 0)
+    -- Where nobody holds the lock, those who stand in line were promised it, and did not come.
+    NOT owned AND NOT closed AND (promised OR most = 1 OR rank = 0 OR others = '{}')
       AND ${countOf('others')} < most AS granted,
     greatest(fence + 1, CAST(now * 1000 AS bigint)) AS minted
   FROM asking

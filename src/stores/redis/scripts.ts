@@ -105,7 +105,8 @@ if not redis.call('ZSCORE', holders, ARGV[1]) then
     isPromised = true
     others = others - 1
   end
-  local next = not isPromised and first() or id
+  -- Where nobody holds the lock, those who stand in line were promised it, and did not come.
+  local next = not isPromised and others > 0 and first() or id
   if next ~= id or others >= tonumber(ARGV[4]) then
     settle()
     local ends = redis.call('ZRANGE', holders, 0, 0, 'WITHSCORES')[2]
