@@ -59,7 +59,9 @@ export class Judge {
     this.#timeout = timeout;
     this.#world = world;
     this.#servers = servers;
-    const processOf = (token: string) => [...(this.#users.get(token) ?? [])][0];
+    // Of a token that was handed over, no process knows what may still come.
+    const processOf = (token: string) =>
+      this.#handedOver.has(token) ? undefined : [...(this.#users.get(token) ?? [])][0];
     const headOf = (process: SimulatedProcess) => {
       const calls = [...this.calls].filter((call) => call.process === process && !call.served);
       // `once` stands in line, too, and then asks for its period.
@@ -210,9 +212,13 @@ export class Judge {
       const { token = '', limit = 1 } = server.lastGrant(name) ?? {};
       return limit === 1 && this.#users.get(token)?.has(call.process) === true;
     });
+    const isInLine = ({ line, what }: Call) => (line && line === call.line) || what === 'once';
     const ahead = [...this.calls].filter(
-      ({ process, line, number, served }) =>
-        process === call.process && line === call.line && line && number < call.number && !served,
+      (other) =>
+        other.process === call.process &&
+        isInLine(other) &&
+        other.number < call.number &&
+        !other.served,
     );
     const limits = [call, ...ahead].map(({ limit }) => limit);
     return wasOurs || this.#known.mayTell(call, name, this.tenures, limits);
