@@ -99,7 +99,7 @@ async function leastOfPostgres(
 ): Promise<Least> {
   const { openPg, openPgNews } = await import('../contestants/engine-clients.js');
   const [next, news] = [openPg(port), await openPgNews(port, 'news')];
-  const release = `WITH released AS (${update} RETURNING key) SELECT pg_notify('news', key) FROM released`;
+  const release = `WITH released AS (${update} RETURNING key) SELECT pg_notify('news', '') FROM released`;
   const handOver = async () => {
     const told = news.next();
     await Promise.all([pool.query(release), told.then(() => next.query(update))]);
