@@ -29,7 +29,8 @@ export async function openDatabase(server?: string): Promise<Database> {
   await pool.query(schema());
   const close = async () => {
     await pool.query(`DROP DATABASE ${name}`).catch(() => {}); // the server may be gone
-    await Promise.all(pools.map((open) => open.end()));
+    // A connection that is just being opened finds the database gone.
+    await Promise.allSettled(pools.map((open) => open.end()));
   };
   return { url: url.href, pool, connect, [Symbol.asyncDispose]: close };
 }
