@@ -22,6 +22,9 @@ const glance = 1_000 + 20;
 /** How long a process may take, after a stall, to catch up with what was due. */
 const settling = 20;
 
+/** Calls that may stand in the line of any lock. */
+const inOtherLines = ['once', 'lead', 'acquireAll'];
+
 /** Calls that may ask for a lock, or several, without standing in line. */
 const outOfLine = ['tryAcquire', 'locked', 'once', 'acquireAll', 'tryAcquireAll'];
 
@@ -212,7 +215,8 @@ export class Judge {
       const { token = '', limit = 1 } = server.lastGrant(name) ?? {};
       return limit === 1 && this.#users.get(token)?.has(call.process) === true;
     });
-    const isInLine = ({ line, what }: Call) => (line && line === call.line) || what === 'once';
+    const isInLine = ({ line, what }: Call) =>
+      (line !== undefined && line === call.line) || inOtherLines.includes(what);
     const ahead = [...this.calls].filter(
       (other) =>
         other.process === call.process &&
