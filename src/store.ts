@@ -53,7 +53,7 @@ export interface LockStore {
    * is, by `acquire`. `limit` is that of the caller: a whole number of at least 2, or `Infinity`. Otherwise
    * as `acquire`; a token is always requested by the same method, and `extend` and `release` find it either
    * way. Each holder has a life of its own, and `retryAfter` is the time until the first of them ends. All
-   * stand in one queue: a request that finds others in it goes behind them.
+   * stand in one queue: a request that finds others in it goes behind them, unless nobody holds the lock.
    *
    * Optional: without it, the lock is for one at a time.
    */
@@ -71,8 +71,8 @@ export interface LockStore {
    * Sets the remaining life to `ttl` milliseconds, up or down, if `token` still holds the lock, in one atomic
    * step. Resolves to false if it does not; then nothing was changed or created.
    *
-   * `limit` is that with which the token acquired the lock, for a store that is made of stores and takes the
-   * lock again at those that lost it. All other stores ignore it.
+   * `limit` is the one with which the token acquired the lock. A store made of other stores needs it to take
+   * the lock again in those that have lost it; all other stores ignore it.
    */
   extend(name: string, token: string, ttl: number, limit?: number): Promise<boolean>;
 

@@ -49,9 +49,9 @@ export function openEtcd(port: number | undefined): Etcd {
   return { ask, close: () => agent.destroy() };
 }
 
-/** What a client is told by the server as it happens. */
-export interface News {
-  /** Resolves when it is told the next time. */
+/** Notifications of the server. */
+interface News {
+  /** Resolves with the next one. */
   next(): Promise<unknown>;
   close(): unknown;
 }

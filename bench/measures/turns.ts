@@ -15,8 +15,8 @@ const counts = [2, 4, 16, 64];
 /** How long the work under the lock takes, in milliseconds. */
 const work = 20;
 /**
- * All come at once, and open what they are woken by: that is done before sections and requests are counted. Then
- * for how long they are. In milliseconds.
+ * For how long they take turns before anything is counted, since all come at once, and first subscribe to what
+ * wakes them; and for how long their sections and requests are counted then. In milliseconds.
  */
 const runIn = 3_000;
 const duration = 10_000;

@@ -102,7 +102,7 @@ export async function adopt(
   const start = now();
   const claim = newClaim(store, name, token, terms);
   claim.fence = fence;
-  // A request of the last holder may still be on its way, and one of an earlier attempt.
+  // Requests of the last holder may still be on their way, and those of earlier attempts.
   const ofLastHolder = { ttl, request: { end: start.monotonic + terms.timeout } };
   claim.doubts = [ofLastHolder, ...adoptionsInDoubt(claim)];
   const extended = askToExtend(claim, terms.ttl, terms.timeout, terms.signal);

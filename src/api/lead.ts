@@ -72,7 +72,7 @@ async function campaign(store: LockStore, name: string, terms: Terms): Promise<L
       const lease = await acquireInLine(store, name, terms);
       if (lease) return lease;
     } catch (error) {
-      // Its reason may be an error of a store.
+      // The reason may itself be a StoreError, and is no outage.
       signal?.throwIfAborted();
       if (!(error instanceof StoreError)) throw error;
     }

@@ -33,8 +33,8 @@ export class Doubt {
   }
 
   /**
-   * All were answered, so nothing but what they answered has been done. Of one that failed before the last answer
-   * came, nobody can say whether it was carried out after that was given, even once it is over.
+   * Whether the last answer is final, since all were answered. A request that failed may have been carried out
+   * after the store gave that answer, also if it cannot be any more by the time that the answer is heard.
    */
   get isAnswered(): boolean {
     return this.#underWay.size === 0 && !this.#hasFailed;

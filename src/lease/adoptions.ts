@@ -1,4 +1,4 @@
-/** Adoptions whose outcome is unknown: whoever tries the same ticket again must reckon with what may still come. */
+/** Adoptions whose outcome is unknown: a second attempt with the same ticket must reckon with what may still come. */
 import type { Claim } from '../asking/ask.js';
 import { idlePause } from '../base/clock.js';
 import { outsideCallers } from '../base/context.js';

@@ -27,7 +27,7 @@ export class Holder {
     this.deadline = deadline;
   }
 
-  /** From now on those who wait see it. */
+  /** Shows it to those who wait. */
   begin(): void {
     const ofLock = holders.get(this.#lock) ?? new Set();
     holders.set(this.#lock, ofLock.add(this));

@@ -77,7 +77,7 @@ export class HeldLease implements Lease {
 
   constructor(claim: Claim, start: Moment, { renew, minHold, recall }: Terms) {
     this.#claim = claim;
-    // It is a least: unlike the validity, it counts from when the lock was certainly taken.
+    // A lower bound: unlike the validity, it counts from when the lock was certainly taken.
     this.#minHoldEnd = clock.monotonic() + minHold;
     this.#recall = recall;
     this.#life = new Life(claim, start, renew, this);

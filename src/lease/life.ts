@@ -36,13 +36,13 @@ export class Life {
 
   constructor(claim: Claim, start: Moment, renew: boolean, handle: WeakKey) {
     this.#claim = claim;
-    // Those that were in doubt when it was asked for; only an adopted lease has some.
+    // Only an adopted lease has extensions in doubt: those that were when it was asked for.
     const life = shortestLife(claim.ttl, claim.doubts);
     this.holder = new Holder(claim, claim.limit, deadlineOf(start, life));
     this.#renewal = new Renewal(claim, start, life, renew, handle);
     this.#loss = new Loss(claim.name);
     this.#rest();
-    // Last: whatever fails before that leaves nobody in the way.
+    // Last: a failure before that must leave no holder behind.
     this.holder.begin();
   }
 

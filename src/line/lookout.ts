@@ -100,7 +100,7 @@ export class Lookout {
     this.#rest?.endWithin(ms);
   }
 
-  /** The same by a moment of the monotonic clock, unless that is past. */
+  /** The same, by that moment of the monotonic clock, unless it is past. */
   askBy(moment: number): void {
     const ms = moment - clock.monotonic();
     if (ms > 0) this.askWithin(ms);

@@ -65,9 +65,9 @@ export class MemoryStore implements LockStore {
     const holders = this.#living(name);
     const own = holders.get(token);
     if (own?.fence !== undefined) return { granted: true, fence: own.fence };
-    // Where nobody holds the lock, nobody was promised it, or did not come: whoever asks has it at once.
-    const isFree = holders.size === 0 || limit === 1 || own !== undefined;
-    const isNext = isFree || this.#isNext(name, token);
+    // A lock that is neither held nor promised waits for nobody: those in the queue may be dead.
+    const isFree = holders.size === 0;
+    const isNext = isFree || own !== undefined || limit === 1 || this.#isNext(name, token);
     if (!isNext || !fits(holders, token, limit)) {
       if (own) this.#standFirst(name, token, { end: own.end, limit });
       return this.#refuse(name, token, lifeOf(holders, limit), limit, patience);

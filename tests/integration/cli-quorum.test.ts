@@ -8,6 +8,7 @@ import { createClient } from 'redis';
 import { placesOf, secretsOf } from '../../src/cli/store-url.js';
 import { assertLine, dlock, fileStore, running } from '../support/command.js';
 import { temporaryDirectory } from '../support/servers/directories.js';
+import { sharedPostgres } from '../support/servers/postgres.js';
 import { sharedMemcached, startRedis } from '../support/servers.js';
 
 const nobody = 'redis://127.0.0.1:1';
@@ -33,7 +34,7 @@ describe('a list of stores', { concurrency: 3 }, () => {
 
   test('lets many in at once with --shared, beside nobody else, and with a minority down', async () => {
     await using one = await startRedis();
-    const store = [one.url, fileStore(), nobody].join();
+    const store = [one.url, await sharedPostgres(), nobody].join();
     const { started } = await running(['--shared', 'job'], 'exec sleep 60', { store });
     const beside = await dlock(['--shared', 'job', '--', 'echo', 'beside'], { store });
     assert.deepEqual([beside.exitCode, beside.stdout], [0, 'beside\n'], String(beside.stderr));

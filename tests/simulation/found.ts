@@ -36,6 +36,24 @@ const atOnce: Fate = { kind: 'delivered', there: 0, back: 0 };
 const patient: Take = { ...take, ttl: 20_000, wait: Infinity };
 const reader: Take = { ...patient, limit: 2 };
 
+const server: Script['server'] = {
+  timeout: 500,
+  queues: false,
+  shares: false,
+  wakes: false,
+  fences: false,
+  knowsLife: false,
+  step: 1,
+};
+
+/** A process to which nothing happens but what the script says. */
+const steady: Script['processes'][number] = {
+  rate: 1,
+  ordered: false,
+  sleeps: false,
+  fates: [],
+};
+
 export const found: readonly { readonly title: string; readonly script: Script }[] = [
   {
     // The world did more than it may: the acquire that failed at 198 came at 500, long after its undo
@@ -43,20 +61,11 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'an ordered wire delays an acquire that fails by an older one, and its undo is cut off',
     script: {
       seed: 28,
-      server: {
-        timeout: 100,
-        queues: false,
-        shares: false,
-        wakes: false,
-        fences: false,
-        knowsLife: false,
-        step: 1,
-      },
+      server: { ...server, timeout: 100 },
       processes: [
         {
-          rate: 1,
+          ...steady,
           ordered: true,
-          sleeps: false,
           fates: [
             { kind: 'delivered', there: 500, back: 0 },
             { kind: 'delivered', there: 0, back: 0 },
@@ -79,28 +88,19 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'a mark that a period is done is not cut to what its runner’s lease had left',
     script: {
       seed: -31_407_535,
-      server: {
-        timeout: 500,
-        queues: false,
-        shares: false,
-        wakes: false,
-        fences: false,
-        knowsLife: true,
-        step: 1,
-      },
+      server: { ...server, knowsLife: true },
       processes: [
-        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        steady,
         {
-          rate: 1,
+          ...steady,
           ordered: true,
-          sleeps: false,
           fates: [
             { kind: 'delivered', there: 0, back: 36 },
             { kind: 'delivered', there: 65, back: 0 },
             { kind: 'delivered', there: 87, back: 0 },
           ],
         },
-        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        steady,
       ],
       steps: [
         { after: 0, process: 1, action: once(0, 60) },
@@ -117,21 +117,11 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'a wait that a stall swallowed, without a word from the store, does not end with "held"',
     script: {
       seed: 1,
-      server: {
-        timeout: 500,
-        queues: false,
-        shares: false,
-        wakes: true,
-        fences: false,
-        knowsLife: false,
-        step: 1,
-      },
+      server: { ...server, wakes: true },
       processes: [
-        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        steady,
         {
-          rate: 1,
-          ordered: false,
-          sleeps: false,
+          ...steady,
           fates: [
             { kind: 'delivered', there: 17, back: 0 },
             { kind: 'late', fails: 377, share: 0.1 },
@@ -151,27 +141,17 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'a wait that began while a lease of its process was left to lapse may end with "held"',
     script: {
       seed: 2,
-      server: {
-        timeout: 2_000,
-        queues: false,
-        shares: false,
-        wakes: false,
-        fences: false,
-        knowsLife: false,
-        step: 1,
-      },
+      server: { ...server, timeout: 2_000 },
       processes: [
         {
-          rate: 1,
-          ordered: false,
-          sleeps: false,
+          ...steady,
           fates: [
             { kind: 'delivered', there: 41, back: 2 },
             { kind: 'sent again', there: 0, again: 0, back: 0 },
             { kind: 'delivered', there: 2_000, back: 0 },
           ],
         },
-        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        steady,
       ],
       steps: [
         { after: 0, process: 0, action: { ...take, wait: Infinity, end: 'lapse' } },
@@ -188,21 +168,11 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'quorum: a token is not asked for again while a release of it may still come',
     script: {
       seed: 2,
-      server: {
-        timeout: 500,
-        queues: false,
-        shares: false,
-        wakes: false,
-        fences: false,
-        knowsLife: false,
-        step: 1,
-      },
+      server,
       members: 3,
       processes: [
         {
-          rate: 1,
-          ordered: false,
-          sleeps: false,
+          ...steady,
           fates: [
             { kind: 'delivered', there: 3, back: 0 },
             { kind: 'reply lost', there: 3, fails: 3 },
@@ -226,21 +196,11 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'quorum: no vote counts for longer than an extension allows that may still come',
     script: {
       seed: 1,
-      server: {
-        timeout: 500,
-        queues: false,
-        shares: false,
-        wakes: false,
-        fences: false,
-        knowsLife: false,
-        step: 1,
-      },
+      server,
       members: 3,
       processes: [
         {
-          rate: 1,
-          ordered: false,
-          sleeps: false,
+          ...steady,
           fates: [
             { kind: 'delivered', there: 0, back: 0 },
             { kind: 'delivered', there: 0, back: 0 },
@@ -266,21 +226,12 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'a wait behind a lease of its process that is lost without a word may end with "held"',
     script: {
       seed: 1_662_054_917,
-      server: {
-        timeout: 500,
-        queues: false,
-        shares: false,
-        wakes: false,
-        fences: false,
-        knowsLife: false,
-        step: 1,
-      },
+      server,
       processes: [
-        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        steady,
         {
-          rate: 1,
+          ...steady,
           ordered: true,
-          sleeps: false,
           fates: [
             { kind: 'delivered', there: 0, back: 0 },
             { kind: 'late', fails: 0, share: 0.9 },
@@ -300,21 +251,11 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'a refusal that is heard late says nothing of an acquire that had failed before it',
     script: {
       seed: 876_700_239,
-      server: {
-        timeout: 500,
-        queues: false,
-        shares: false,
-        wakes: false,
-        fences: false,
-        knowsLife: false,
-        step: 1,
-      },
+      server,
       processes: [
-        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        steady,
         {
-          rate: 1,
-          ordered: false,
-          sleeps: false,
+          ...steady,
           fates: [
             { kind: 'late', fails: 0, share: 0.4 },
             { kind: 'delivered', there: 22, back: 1 },
@@ -334,27 +275,17 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'a grant that comes after its ttl lets no wait end with "held"',
     script: {
       seed: 1,
-      server: {
-        timeout: 500,
-        queues: false,
-        shares: false,
-        wakes: false,
-        fences: false,
-        knowsLife: false,
-        step: 1,
-      },
+      server,
       processes: [
         {
-          rate: 1,
-          ordered: false,
-          sleeps: false,
+          ...steady,
           fates: [
             { kind: 'delivered', there: 0, back: 301 },
             { kind: 'delivered', there: 0, back: 0 },
             { kind: 'delivered', there: 0, back: 400 },
           ],
         },
-        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        steady,
       ],
       steps: [
         { after: 0, process: 0, action: { ...take, wait: 300 } },
@@ -369,24 +300,11 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'quorum: an extension may follow an acquire that comes after the lease was handed over',
     script: {
       seed: 1_065_956_590,
-      server: {
-        timeout: 500,
-        queues: false,
-        shares: false,
-        wakes: false,
-        fences: false,
-        knowsLife: false,
-        step: 1,
-      },
+      server,
       members: 3,
       processes: [
-        {
-          rate: 1,
-          ordered: true,
-          sleeps: false,
-          fates: [{ kind: 'delivered', there: 307, back: 0 }],
-        },
-        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        { ...steady, ordered: true, fates: [{ kind: 'delivered', there: 307, back: 0 }] },
+        steady,
       ],
       steps: [
         { after: 0, process: 0, action: { ...take, hold: 4_000 } },
@@ -400,23 +318,13 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'quorum: a reader gets a vote as a reader from a member that had refused it at first',
     script: {
       seed: -527_103_558,
-      server: {
-        timeout: 500,
-        queues: false,
-        shares: true,
-        wakes: false,
-        fences: false,
-        knowsLife: false,
-        step: 1,
-      },
+      server: { ...server, shares: true },
       members: 3,
       processes: [
-        { rate: 1, ordered: false, sleeps: false, fates: [] },
-        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        steady,
+        steady,
         {
-          rate: 1,
-          ordered: false,
-          sleeps: false,
+          ...steady,
           fates: [
             { kind: 'delivered', there: 0, back: 0 },
             { kind: 'delivered', there: 5, back: 1 },
@@ -443,21 +351,11 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'quorum: an acquire that comes after its lease was left to lapse is let go by nobody',
     script: {
       seed: -1_816_379_761,
-      server: {
-        timeout: 100,
-        queues: false,
-        shares: false,
-        wakes: false,
-        fences: false,
-        knowsLife: false,
-        step: 1,
-      },
+      server: { ...server, timeout: 100 },
       members: 3,
       processes: [
         {
-          rate: 1,
-          ordered: false,
-          sleeps: false,
+          ...steady,
           fates: [
             { kind: 'delivered', there: 182, back: 0 },
             { kind: 'delivered', there: 182, back: 0 },
@@ -475,19 +373,8 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'a line keeps no place for a head that has left while it waits for its own process',
     script: {
       seed: -651_797_923,
-      server: {
-        timeout: 500,
-        queues: true,
-        shares: true,
-        wakes: true,
-        fences: false,
-        knowsLife: false,
-        step: 1,
-      },
-      processes: [
-        { rate: 1, ordered: false, sleeps: false, fates: [] },
-        { rate: 1, ordered: false, sleeps: false, fates: [] },
-      ],
+      server: { ...server, queues: true, shares: true, wakes: true },
+      processes: [steady, steady],
       steps: [
         { after: 0, process: 0, action: { ...reader, hold: 7_000 } },
         { after: 0, process: 0, action: { ...reader, abortAfter: 7 } },
@@ -502,29 +389,11 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'an alarm that is still to come holds, whatever makes the head ask before',
     script: {
       seed: 527_062_188,
-      server: {
-        timeout: 500,
-        queues: true,
-        shares: false,
-        wakes: true,
-        fences: false,
-        knowsLife: false,
-        step: 1,
-      },
+      server: { ...server, queues: true, wakes: true },
       processes: [
-        {
-          rate: 1,
-          ordered: false,
-          sleeps: false,
-          fates: [{ kind: 'delivered', there: 3, back: 3 }],
-        },
-        {
-          rate: 1,
-          ordered: false,
-          sleeps: false,
-          fates: [...Array(3).fill(atOnce), { kind: 'late', fails: 0, share: 0 }],
-        },
-        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        { ...steady, fates: [{ kind: 'delivered', there: 3, back: 3 }] },
+        { ...steady, fates: [...Array(3).fill(atOnce), { kind: 'late', fails: 0, share: 0 }] },
+        steady,
       ],
       steps: [
         { after: 0, process: 2, action: { ...patient, hold: 10 } },
@@ -542,26 +411,11 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'an alarm is for the line, whoever is its head',
     script: {
       seed: 662_701_007,
-      server: {
-        timeout: 500,
-        queues: true,
-        shares: true,
-        wakes: true,
-        fences: false,
-        knowsLife: false,
-        step: 1,
-      },
+      server: { ...server, queues: true, shares: true, wakes: true },
       processes: [
+        { ...steady, fates: [...Array(5).fill(atOnce), { kind: 'request lost', fails: 0 }] },
         {
-          rate: 1,
-          ordered: false,
-          sleeps: false,
-          fates: [...Array(5).fill(atOnce), { kind: 'request lost', fails: 0 }],
-        },
-        {
-          rate: 1,
-          ordered: false,
-          sleeps: false,
+          ...steady,
           fates: [
             atOnce,
             atOnce,
@@ -570,7 +424,7 @@ export const found: readonly { readonly title: string; readonly script: Script }
             { ...prompt, there: 2 },
           ],
         },
-        { rate: 1, ordered: false, sleeps: false, fates: [] },
+        steady,
       ],
       steps: [
         { after: 0, process: 1, action: { ...reader, hold: 5 } },
@@ -589,28 +443,10 @@ export const found: readonly { readonly title: string; readonly script: Script }
       'an adoption that failed may still shorten the life of a lease adopted at the second attempt',
     script: {
       seed: 678_588_976,
-      server: {
-        timeout: 500,
-        queues: false,
-        shares: false,
-        wakes: false,
-        fences: false,
-        knowsLife: false,
-        step: 1,
-      },
+      server,
       processes: [
-        {
-          rate: 1,
-          ordered: false,
-          sleeps: false,
-          fates: [{ kind: 'delivered', there: 69, back: 61 }],
-        },
-        {
-          rate: 1,
-          ordered: false,
-          sleeps: false,
-          fates: [{ kind: 'late', fails: 0, share: 0.1 }],
-        },
+        { ...steady, fates: [{ kind: 'delivered', there: 69, back: 61 }] },
+        { ...steady, fates: [{ kind: 'late', fails: 0, share: 0.1 }] },
       ],
       steps: [
         { after: 0, process: 0, action: { ...take, ttl: 20_000, hold: 1 } },
@@ -626,18 +462,10 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'a group is not given once one of its locks is lost, told of or not',
     script: {
       seed: 1,
-      server: {
-        timeout: 500,
-        queues: false,
-        shares: false,
-        wakes: true,
-        fences: true,
-        knowsLife: false,
-        step: 1,
-      },
+      server: { ...server, wakes: true, fences: true },
       processes: [
-        { rate: 1, ordered: true, sleeps: false, fates: [...Array(5).fill(prompt), slow] },
-        { rate: 1, ordered: true, sleeps: false, fates: [] },
+        { ...steady, ordered: true, fates: [...Array(5).fill(prompt), slow] },
+        { ...steady, ordered: true, fates: [] },
       ],
       steps: [
         { after: 0, process: 1, action: { ...group, names: ['b'], ttl: 20_000, hold: 100 } },
@@ -651,18 +479,10 @@ export const found: readonly { readonly title: string; readonly script: Script }
     title: 'a group waits once for all of its locks',
     script: {
       seed: 1,
-      server: {
-        timeout: 100,
-        queues: false,
-        shares: false,
-        wakes: true,
-        fences: true,
-        knowsLife: false,
-        step: 1,
-      },
+      server: { ...server, timeout: 100, wakes: true, fences: true },
       processes: [
-        { rate: 1, ordered: true, sleeps: false, fates: [] },
-        { rate: 1, ordered: true, sleeps: false, fates: [] },
+        { ...steady, ordered: true, fates: [] },
+        { ...steady, ordered: true, fates: [] },
       ],
       steps: [
         { after: 0, process: 1, action: { ...group, names: ['a'], ttl: 20_000, hold: 1_900 } },

@@ -23,7 +23,7 @@ const glance = 1_000 + 20;
 const settling = 20;
 
 /** Calls that may stand in the line of any lock. */
-const inOtherLines = ['once', 'lead', 'acquireAll'];
+const inAnyLine = ['once', 'lead', 'acquireAll'];
 
 /** Calls that may ask for a lock, or several, without standing in line. */
 const outOfLine = ['tryAcquire', 'locked', 'once', 'acquireAll', 'tryAcquireAll'];
@@ -216,7 +216,7 @@ export class Judge {
       return limit === 1 && this.#users.get(token)?.has(call.process) === true;
     });
     const isInLine = ({ line, what }: Call) =>
-      (line !== undefined && line === call.line) || inOtherLines.includes(what);
+      (line !== undefined && line === call.line) || inAnyLine.includes(what);
     const ahead = [...this.calls].filter(
       (other) =>
         other.process === call.process &&

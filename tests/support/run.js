@@ -14,14 +14,14 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const args = process.argv.slice(2);
 const isTest = (arg) => arg.endsWith('.test.ts');
 /**
- * Files of one subject stand side by side in the alphabet, and would all load the same servers at once; those that
- * compute stand behind those that wait.
+ * In the alphabet, files of one subject stand side by side, and would all load the same servers at once; and those
+ * that only compute would all run at the end.
  */
 const spread = (files) =>
   [0, 1, 2, 3].flatMap((offset) => files.filter((_, index) => index % 4 === offset));
 const tests = spread(args.filter(isTest));
 const withoutType = (file) => file.replace(/\.ts$/, '');
-/** Node.js runs files in the order of their paths, so a built one begins with its number. */
+/** Node.js runs files in the order of their paths, so that of a built file begins with its rank. */
 const builtAs = new Map(
   tests.map((file, index) => [file, `${1_000 + index}/${withoutType(file)}`]),
 );

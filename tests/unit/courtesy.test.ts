@@ -93,7 +93,7 @@ for (const [title, open] of Object.entries(stores)) {
 test('a polled store is asked less often by those who have just had the lock than by those who wait', async () => {
   let [holder, soon, later] = [0, 0, 0];
   const changingHands = (): Attempt => ({ granted: false, holder: `${holder++}` });
-  // The pauses are partly left to chance: many waits are not.
+  // The pauses are random, so that only the sum over many waits tells.
   for (let round = 0; round < 20; round++) {
     const store = new ScriptedStore();
     store.answers.acquire = [changingHands];

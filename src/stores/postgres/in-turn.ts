@@ -116,7 +116,7 @@ asking AS MATERIALIZED (
 ),
 decided AS MATERIALIZED (
   SELECT asking.*, CASE WHEN promised THEN 0 ELSE rank END AS ahead,
-    -- Where nobody holds the lock, those who stand in line were promised it, and did not come.
+    -- A lock that is neither held nor promised waits for nobody: those in the queue may be dead.
     NOT owned AND NOT closed AND (promised OR most = 1 OR rank = 0 OR others = '{}')
       AND ${countOf('others')} < most AS granted,
     greatest(fence + 1, CAST(now * 1000 AS bigint)) AS minted

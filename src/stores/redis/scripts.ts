@@ -105,7 +105,7 @@ if not redis.call('ZSCORE', holders, ARGV[1]) then
     isPromised = true
     others = others - 1
   end
-  -- Where nobody holds the lock, those who stand in line were promised it, and did not come.
+  -- A lock that is neither held nor promised waits for nobody: those in the queue may be dead.
   local next = not isPromised and others > 0 and first() or id
   if next ~= id or others >= tonumber(ARGV[4]) then
     settle()

@@ -1,4 +1,4 @@
-/** The connection by which PostgreSQL wakes those who wait: when it is opened, and opened again. */
+/** When the connection is opened by which PostgreSQL wakes waiting processes, and when it is reopened. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { useClock } from '../../../src/base/clock.js';
@@ -12,13 +12,13 @@ beforeEach(() => {
 });
 afterEach(() => useClock());
 
-test('a connection that cannot even be made is an attempt that failed: after a pause there is another', async () => {
+test('an attempt to listen may throw before there is a connection: it is repeated, with pauses', async () => {
   let events: ListenerEvents | undefined;
   const attempts: number[] = [];
   const way: Way = {
     open(opened) {
       attempts.push(clock.monotonic());
-      // More than that in one moment would go on for ever.
+      // Without pauses, a listener that always failed would never let this test end.
       if (attempts.length > 1 && attempts.length < 5) throw new Error('no certificate to be read');
       events = opened;
       return { listen: async () => {}, close() {} };
@@ -35,7 +35,7 @@ test('a connection that cannot even be made is an attempt that failed: after a p
   await clock.advance(10_000);
   events?.lost();
   await settled();
-  assert.equal(attempts.length, 2, 'one at once, since the last was long ago');
+  assert.equal(attempts.length, 2, 'one at once, since the last was long before');
   await clock.advance(60_000);
   assert.equal(attempts.length, 5);
   assert.equal(listener.mailbox, 'mailbox', 'it is proved');
