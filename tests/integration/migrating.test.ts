@@ -188,8 +188,8 @@ describe('on one server', { concurrency: 5 }, () => {
               await locked(own, name, work, { wait: long });
             } else {
               const old = await other.lock(theirs, name, long);
-              await work();
-              await old.release();
+              // Whatever fails must not leave the others to wait until the lock has lapsed.
+              await work().finally(() => old.release());
             }
           }
         });
